@@ -1,0 +1,46 @@
+import type { NodeId } from '@lockstep/contract/ids';
+import type { Message } from '../raft/types.ts';
+
+/** What travels between nodes in one frame: Raft messages, and the driver's own requests and answers. */
+export type PeerMessage =
+  | { readonly kind: 'raft'; readonly message: Message }
+  /** Transactions from a node that decided them to the leader that orders them. `id` is the sender's. */
+  | { readonly kind: 'propose'; readonly from: NodeId; readonly id: number; readonly transactions: readonly Uint8Array[] }
+  /** Where the proposal's transactions stand (ordinal counts within the entry), or why nothing was appended. */
+  | {
+      readonly kind: 'proposed';
+      readonly id: number;
+      readonly outcome:
+        | { readonly kind: 'appended'; readonly index: number; readonly term: number; readonly firstOrdinal: number }
+        | { readonly kind: 'refused'; readonly reason: RefusedReason };
+    }
+  | { readonly kind: 'read-index'; readonly from: NodeId; readonly id: number }
+  | {
+      readonly kind: 'read-index-reply';
+      readonly id: number;
+      readonly outcome: { readonly kind: 'confirmed'; readonly index: number; readonly timeMs: number } | { readonly kind: 'refused'; readonly reason: RefusedReason };
+    };
+
+export type RefusedReason = 'no-leader' | 'sealed' | 'busy' | 'too-large' | 'disk-full';
+
+/**
+ * The streams to the other nodes. `send` never throws and never waits; it may drop (Raft repeats what matters), so a sender of
+ * a `propose` learns of a broken stream through `onDisconnected` and treats the proposal's outcome as unknown.
+ */
+export interface Peers {
+  readonly send: (to: NodeId, messages: readonly PeerMessage[]) => void;
+  readonly setPeers: (peers: readonly PeerAddress[]) => void;
+  readonly close: () => Promise<void>;
+}
+
+export interface PeerEvents {
+  readonly onMessages: (from: NodeId, messages: readonly PeerMessage[]) => void;
+  /** The stream to that node broke: what was sent on it and not answered may or may not have arrived. */
+  readonly onDisconnected: (from: NodeId) => void;
+}
+
+export interface PeerAddress {
+  readonly node: NodeId;
+  /** host:port */
+  readonly address: string;
+}

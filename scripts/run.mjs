@@ -1,0 +1,21 @@
+// Starts a TypeScript program of this checkout on the Node that the checkout brings: node scripts/run.mjs FILE [ARG …]
+import { spawn } from 'node:child_process';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { carriedNode, setUp } from './setup.mjs';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const [file, ...args] = process.argv.slice(2);
+if (file === undefined) {
+  process.stderr.write('usage: node scripts/run.mjs FILE [ARG …]\n');
+  process.exit(2);
+}
+setUp();
+const node = carriedNode();
+const child = spawn(node, [resolve(root, file), ...args], {
+  stdio: 'inherit',
+  // LevelDB and Node's own file calls share one pool; its size is fixed when a process starts.
+  env: { UV_THREADPOOL_SIZE: '16', ...process.env, PATH: `${dirname(node)}:${join(root, 'node_modules', '.bin')}:${process.env.PATH}` },
+});
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
+child.on('exit', (code, signal) => process.exit(code ?? (signal === 'SIGINT' ? 130 : signal === 'SIGTERM' ? 143 : 1)));
