@@ -58,6 +58,11 @@ export interface StateMachine {
   readonly lastTimeMs: () => number;
   /** Committed and durable here, in order, each once per run. A sealed node keeps them in the log and takes them later: it answers false, and the driver offers them again after `resumeApply`. */
   readonly apply: (entries: readonly CommittedEntry[]) => boolean;
+  /**
+   * A committed control entry, offered at commit whether sealed or not, before (and independent of) `apply`, which is given
+   * it too. It may be offered again after a restart: the machine keeps its own cursor for control entries.
+   */
+  readonly control: (entry: CommittedEntry) => void;
   /** The last index in the state's own database, when the process started. */
   readonly appliedIndex: () => LogIndex;
   /** Writes the state as of its applied index into a file (or whatever the implementation reads back), and names it. */
