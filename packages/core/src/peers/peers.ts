@@ -5,7 +5,12 @@ import type { Message } from '../raft/types.ts';
 export type PeerMessage =
   | { readonly kind: 'raft'; readonly message: Message }
   /** Transactions from a node that decided them to the leader that orders them. `id` is the sender's. */
-  | { readonly kind: 'propose'; readonly from: NodeId; readonly id: number; readonly transactions: readonly Uint8Array[] }
+  | {
+      readonly kind: 'propose';
+      readonly from: NodeId;
+      readonly id: number;
+      readonly transactions: readonly Uint8Array[];
+    }
   /** Where the proposal's transactions stand (ordinal counts within the entry), or why nothing was appended. */
   | {
       readonly kind: 'proposed';
@@ -18,7 +23,9 @@ export type PeerMessage =
   | {
       readonly kind: 'read-index-reply';
       readonly id: number;
-      readonly outcome: { readonly kind: 'confirmed'; readonly index: number; readonly timeMs: number } | { readonly kind: 'refused'; readonly reason: RefusedReason };
+      readonly outcome:
+        | { readonly kind: 'confirmed'; readonly index: number; readonly timeMs: number }
+        | { readonly kind: 'refused'; readonly reason: RefusedReason };
     };
 
 export type RefusedReason = 'no-leader' | 'sealed' | 'busy' | 'too-large' | 'disk-full';

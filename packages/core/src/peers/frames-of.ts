@@ -1,0 +1,68 @@
+import { LockstepError } from '@lockstep/contract/errors';
+import type { NodeId } from '@lockstep/contract/ids';
+import { encodedBytes, encodeMessages } from './peer-codec.ts';
+import { frameBytesMax, frameMessagesMax } from './limits.ts';
+import type { PeerMessage } from './peers.ts';
+
+/** Bytes of a frame of messages before its first message. */
+const frameHeadBytes = 5;
+
+/** Packs messages into as few frames as their bounds allow, in order. A message too large for any frame goes to `onTooLarge`. */
+export function framesOf(
+  messages: readonly PeerMessage[],
+  onTooLarge: (message: PeerMessage, bytes: number) => void,
+): readonly Uint8Array[] {
+  const frames: Uint8Array[] = [];
+  let batch: PeerMessage[] = [];
+  let bytes = frameHeadBytes;
+  for (const message of messages) {
+    const size = encodedBytes(message);
+    if (size > frameBytesMax - frameHeadBytes) {
+      onTooLarge(message, size);
+      continue;
+    }
+    if (bytes + size > frameBytesMax || batch.length === frameMessagesMax) {
+      frames.push(encodeMessages(batch));
+      batch = [];
+      bytes = frameHeadBytes;
+    }
+    batch.push(message);
+    bytes += size;
+  }
+  if (batch.length > 0) frames.push(encodeMessages(batch));
+  return frames;
+}
+
+/** Refuses with `denied` a frame in which a node speaks for another, or to another. */
+export function requireSender(
+  messages: readonly PeerMessage[],
+  link: { readonly from: NodeId; readonly to: NodeId },
+): void {
+  for (const message of messages) {
+    const claimed = claimedSender(message);
+    if (claimed !== undefined && claimed !== link.from) {
+      throw new LockstepError('denied', `node ${link.from} sent a message in the name of node ${claimed}`);
+    }
+    if (message.kind === 'raft' && message.message.to !== link.to) {
+      throw new LockstepError(
+        'denied',
+        `node ${link.from} sent a message for node ${message.message.to} to node ${link.to}`,
+      );
+    }
+  }
+}
+
+function claimedSender(message: PeerMessage): NodeId | undefined {
+  switch (message.kind) {
+    case 'raft':
+      return message.message.from;
+    case 'propose':
+    case 'read-index':
+      return message.from;
+    case 'proposed':
+    case 'read-index-reply':
+      return undefined;
+    default:
+      return message satisfies never;
+  }
+}

@@ -1,0 +1,188 @@
+import { assert, LockstepError } from '@lockstep/contract/errors';
+import type { NodeId } from '@lockstep/contract/ids';
+import { framesOf, requireSender } from './frames-of.ts';
+import { snapshotChunkBytesMax } from './limits.ts';
+import { decodeMessages } from './peer-codec.ts';
+import type { PeerAddress, PeerEvents, PeerMessage, Peers } from './peers.ts';
+import {
+  decodeChunk,
+  decodePullRequest,
+  encodeChunk,
+  encodePullRequest,
+  type PullHandlers,
+  type PullSnapshot,
+  type SnapshotSource,
+} from './snapshot-transfer.ts';
+
+/** One frame on its way. */
+export interface MemoryDelivery {
+  readonly from: NodeId;
+  readonly to: NodeId;
+  readonly kind: 'messages' | 'snapshot-request' | 'snapshot-chunk';
+  readonly bytes: number;
+  /** Hands the frame to its target, if that is still the one it was sent to. Never called: lost. Called twice: duplicated. */
+  readonly arrive: () => void;
+}
+
+export interface MemoryEndpoint {
+  readonly peers: Peers;
+  readonly pullSnapshot: PullSnapshot;
+}
+
+interface Member {
+  readonly node: NodeId;
+  readonly events: PeerEvents;
+  readonly snapshots: SnapshotSource;
+  readonly pulls: Set<Pull>;
+  peers: ReadonlySet<NodeId>;
+}
+
+interface Pull {
+  readonly from: NodeId;
+  readonly handlers: PullHandlers;
+  /** Where the next chunk must begin: a duplicated or late one is ignored, as on a stream. */
+  offset: number;
+  isWaiting: boolean;
+}
+
+/**
+ * A network of nodes in one process, on which the caller decides when, whether and how often each frame arrives. Frames are
+ * encoded and decoded as on a real stream.
+ */
+export class MemoryNetwork {
+  readonly #deliver: (delivery: MemoryDelivery) => void;
+  readonly #members = new Map<NodeId, Member>();
+
+  /** `deliver` may call `arrive` at once, later or never, but must not do so within `send` if the nodes' loops are not reentrant. */
+  constructor(deliver: (delivery: MemoryDelivery) => void) {
+    this.#deliver = deliver;
+  }
+
+  /** A node starts. What was sent to an earlier run of it never reaches this one. */
+  join(node: NodeId, events: PeerEvents, snapshots: SnapshotSource): MemoryEndpoint {
+    assert(!this.#members.has(node), `node ${node} is already on the network`);
+    const member: Member = { node, events, snapshots, pulls: new Set(), peers: new Set() };
+    this.#members.set(node, member);
+    const peers: Peers = {
+      send: (to, messages) => this.#send(member, to, messages),
+      setPeers: (addresses: readonly PeerAddress[]) => {
+        member.peers = new Set(addresses.map((address) => address.node));
+      },
+      close: () => {
+        if (this.#members.get(node) === member) this.leave(node);
+        return Promise.resolve();
+      },
+    };
+    return { peers, pullSnapshot: (from, id, offset, handlers) => this.#pull(member, { from, id, offset, handlers }) };
+  }
+
+  /** A node stops or crashes: the others see their streams to it break. */
+  leave(node: NodeId): void {
+    const gone = this.#members.get(node);
+    if (gone === undefined) return;
+    this.#members.delete(node);
+    gone.pulls.clear();
+    for (const other of this.#members.values()) this.#breakStream(other, node);
+  }
+
+  /** The connection between two nodes breaks and is made again; what is on its way may still arrive. */
+  disconnect(a: NodeId, b: NodeId): void {
+    const [memberA, memberB] = [this.#members.get(a), this.#members.get(b)];
+    if (memberA !== undefined) this.#breakStream(memberA, b);
+    if (memberB !== undefined) this.#breakStream(memberB, a);
+  }
+
+  #breakStream(member: Member, to: NodeId): void {
+    if (!member.peers.has(to)) return;
+    for (const pull of member.pulls) {
+      if (pull.from === to)
+        this.#endPull(member, pull, new LockstepError('unavailable', `the stream to node ${to} broke`));
+    }
+    member.events.onDisconnected(to);
+  }
+
+  #send(sender: Member, to: NodeId, messages: readonly PeerMessage[]): void {
+    const target = this.#target(sender, to);
+    if (target === undefined) return;
+    // A message too large for a frame is dropped, as on a real stream: Raft's and the driver's own limits lie far below.
+    const frames = framesOf(messages, () => undefined);
+    for (const frame of frames) {
+      this.#deliverTo(target, { from: sender.node, kind: 'messages', frame }, () => {
+        const decoded = decodeMessages(frame);
+        requireSender(decoded, { from: sender.node, to });
+        target.events.onMessages(sender.node, decoded);
+      });
+    }
+  }
+
+  #target(sender: Member, to: NodeId): Member | undefined {
+    if (this.#members.get(sender.node) !== sender || !sender.peers.has(to)) return undefined;
+    return this.#members.get(to);
+  }
+
+  #deliverTo(
+    target: Member,
+    sent: { from: NodeId; kind: MemoryDelivery['kind']; frame: Uint8Array },
+    take: () => void,
+  ): void {
+    const arrive = (): void => {
+      if (this.#members.get(target.node) === target) take();
+    };
+    this.#deliver({ from: sent.from, to: target.node, kind: sent.kind, bytes: sent.frame.length, arrive });
+  }
+
+  #pull(
+    member: Member,
+    call: { from: NodeId; id: string; offset: number; handlers: PullHandlers },
+  ): { cancel: () => void } {
+    const pull: Pull = { from: call.from, handlers: call.handlers, offset: call.offset, isWaiting: true };
+    member.pulls.add(pull);
+    const source = this.#target(member, call.from);
+    if (source !== undefined) this.#requestChunk(member, source, { pull, id: call.id });
+    // An unknown source is a lost request: the caller's own deadline ends it, as with a node that does not answer.
+    return { cancel: () => void member.pulls.delete(pull) };
+  }
+
+  #requestChunk(member: Member, source: Member, call: { pull: Pull; id: string }): void {
+    const frame = encodePullRequest({ id: call.id, offset: call.pull.offset });
+    this.#deliverTo(source, { from: member.node, kind: 'snapshot-request', frame }, () => {
+      const { id, offset } = decodePullRequest(frame);
+      source.snapshots.read(id, offset, snapshotChunkBytesMax, (chunk) => {
+        if (this.#members.get(source.node) !== source) return;
+        const reply =
+          chunk === undefined ? new Uint8Array(0) : encodeChunk({ offset, total: chunk.total, data: chunk.data });
+        this.#deliverTo(member, { from: source.node, kind: 'snapshot-chunk', frame: reply }, () => {
+          this.#takeChunk(member, source, { ...call, reply });
+        });
+      });
+    });
+  }
+
+  #takeChunk(member: Member, source: Member, call: { pull: Pull; id: string; reply: Uint8Array }): void {
+    const { pull, id, reply } = call;
+    if (!member.pulls.has(pull) || !pull.isWaiting) return;
+    if (reply.length === 0) {
+      this.#endPull(member, pull, new LockstepError('not-found', `node ${source.node} has no snapshot "${id}"`));
+      return;
+    }
+    const chunk = decodeChunk(reply);
+    if (chunk.offset !== pull.offset) return;
+    pull.offset += chunk.data.length;
+    pull.isWaiting = false;
+    pull.handlers.onChunk(chunk.data, chunk.offset, chunk.total, () => {
+      if (!member.pulls.has(pull) || pull.isWaiting) return;
+      if (pull.offset === chunk.total) {
+        this.#endPull(member, pull, undefined);
+        return;
+      }
+      pull.isWaiting = true;
+      this.#requestChunk(member, source, { pull, id });
+    });
+  }
+
+  #endPull(member: Member, pull: Pull, error: Error | undefined): void {
+    if (!member.pulls.delete(pull)) return;
+    if (error === undefined) pull.handlers.onEnd();
+    else pull.handlers.onEnd(error);
+  }
+}

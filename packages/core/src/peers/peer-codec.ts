@@ -1,0 +1,391 @@
+import { LockstepError } from '@lockstep/contract/errors';
+import type { LogIndex } from '@lockstep/contract/ids';
+import type { Entry, Message, SnapshotMeta } from '../raft/types.ts';
+import { FrameReader } from './frame-reader.ts';
+import { FrameWriter } from './frame-writer.ts';
+import {
+  appendEntriesMax,
+  frameBytesMax,
+  frameClusterIdBytesMax,
+  frameMembersMax,
+  frameMessagesMax,
+  frameSnapshotIdBytesMax,
+  pinnedShareMin,
+  proposeTransactionsMax,
+} from './limits.ts';
+import type { PeerMessage, RefusedReason } from './peers.ts';
+
+/*
+ * The frame, all integers little-endian, u53 = 8 bytes that hold a safe integer:
+ *
+ *   messages := 0x4d count:u32 message*
+ *   hello    := 0x48 magic:u32 versionMin:u16 versionMax:u16 clusterId:str node:u53 incarnation:u53
+ *
+ *   message  := 1..10 from:u53 to:u53 term:u53 body      a Raft message, numbered as in `raftTypes`
+ *            |  32 from:u53 id:u53 count:u32 bytes*      propose
+ *            |  33 id:u53 (0 index:u53 term:u53 ordinal:u53 | 1 reason:u8)
+ *            |  34 from:u53 id:u53                       read-index
+ *            |  35 id:u53 (0 index:u53 timeMs:u53 | 1 reason:u8)
+ *   append's body := prevIndex:u53 prevTerm:u53 commit:u53 count:u32 (type:u8 term:u53 bytes)*
+ *                    (an entry's index is its predecessor's plus one, so that a gap can't even be written)
+ *   bytes    := length:u32 byte*       str := length:u16 utf8
+ *   membership := 4 × (count:u16 node:u53*) autoLeave:u8
+ *
+ * Numbers of kinds, types and reasons are for ever; a new version adds, and is spoken only when both sides' hello allow it.
+ */
+
+const frameMessages = 0x4d;
+const frameHello = 0x48;
+const helloMagic = 0x4b_4c_01_50;
+const raftTypes = [
+  'pre-vote',
+  'pre-vote-reply',
+  'vote',
+  'vote-reply',
+  'append',
+  'append-reply',
+  'heartbeat',
+  'heartbeat-reply',
+  'snapshot',
+  'timeout-now',
+] as const satisfies readonly Message['type'][];
+const entryTypes = ['noop', 'transactions', 'membership', 'control'] as const satisfies readonly Entry['type'][];
+const reasons = ['no-leader', 'sealed', 'busy', 'too-large', 'disk-full'] as const satisfies readonly RefusedReason[];
+const proposeKind = 32;
+const proposedKind = 33;
+const readIndexKind = 34;
+const readIndexReplyKind = 35;
+
+/** The first frame on a stream, from either side: who speaks, and which versions of the protocol. */
+export interface Hello {
+  readonly clusterId: string;
+  readonly node: number;
+  readonly incarnation: number;
+  readonly versionMin: number;
+  readonly versionMax: number;
+}
+
+/** Encodes one frame. Refuses with `too-large` what `decodeMessages` would refuse. */
+export function encodeMessages(messages: readonly PeerMessage[]): Uint8Array {
+  const sizing = new FrameWriter(undefined);
+  writeMessages(sizing, messages);
+  if (sizing.length > frameBytesMax) {
+    throw new LockstepError('too-large', `peer frame is ${sizing.length} bytes, at most ${frameBytesMax} are allowed`);
+  }
+  const writer = new FrameWriter(Buffer.allocUnsafeSlow(sizing.length));
+  writeMessages(writer, messages);
+  return writer.bytes();
+}
+
+/**
+ * Decodes one frame in full or refuses it with `invalid-input`. Entry data and transactions are views of `frame`, except
+ * where they would keep much more memory alive than they hold.
+ */
+export function decodeMessages(frame: Uint8Array): readonly PeerMessage[] {
+  const reader = new FrameReader(frame);
+  if (frame.length > frameBytesMax)
+    throw reader.refusal(`holds ${frame.length} bytes, at most ${frameBytesMax} are allowed`);
+  if (reader.u8('kind') !== frameMessages) throw reader.refusal('is not a frame of messages');
+  const count = reader.count('messages', frameMessagesMax);
+  const messages: PeerMessage[] = [];
+  for (let i = 0; i < count; i++) messages.push(readMessage(reader));
+  reader.end();
+  return messages;
+}
+
+export function encodeHello(hello: Hello): Uint8Array {
+  const sizing = new FrameWriter(undefined);
+  writeHello(sizing, hello);
+  const writer = new FrameWriter(Buffer.allocUnsafeSlow(sizing.length));
+  writeHello(writer, hello);
+  return writer.bytes();
+}
+
+export function decodeHello(frame: Uint8Array): Hello {
+  const reader = new FrameReader(frame);
+  if (reader.u8('kind') !== frameHello) throw reader.refusal('is not a hello');
+  if (reader.u32('magic') !== helloMagic) throw reader.refusal('is not from a Lockstep node');
+  const versionMin = reader.u16('version range');
+  const versionMax = reader.u16('version range');
+  const clusterId = reader.text('cluster id', frameClusterIdBytesMax);
+  const hello = { clusterId, node: reader.u53('node'), incarnation: reader.u53('incarnation'), versionMin, versionMax };
+  reader.end();
+  return hello;
+}
+
+/** How many bytes of a frame `message` takes: what a queue counts. */
+export function encodedBytes(message: PeerMessage): number {
+  const sizing = new FrameWriter(undefined);
+  writeMessage(sizing, message);
+  return sizing.length;
+}
+
+function writeHello(writer: FrameWriter, hello: Hello): void {
+  writer.u8(frameHello);
+  writer.u32(helloMagic);
+  writer.u16(hello.versionMin);
+  writer.u16(hello.versionMax);
+  writer.text('cluster id', hello.clusterId, frameClusterIdBytesMax);
+  writer.u53('node', hello.node);
+  writer.u53('incarnation', hello.incarnation);
+}
+
+function writeMessages(writer: FrameWriter, messages: readonly PeerMessage[]): void {
+  writer.u8(frameMessages);
+  writer.count('messages', messages.length, frameMessagesMax);
+  for (const message of messages) writeMessage(writer, message);
+}
+
+function writeMessage(writer: FrameWriter, message: PeerMessage): void {
+  switch (message.kind) {
+    case 'raft':
+      writeRaft(writer, message.message);
+      return;
+    case 'propose':
+      writer.u8(proposeKind);
+      writer.u53('from', message.from);
+      writer.u53('id', message.id);
+      writer.count('transactions', message.transactions.length, proposeTransactionsMax);
+      for (const transaction of message.transactions) writer.blob(transaction);
+      return;
+    case 'proposed':
+      writer.u8(proposedKind);
+      writer.u53('id', message.id);
+      writeProposed(writer, message.outcome);
+      return;
+    case 'read-index':
+      writer.u8(readIndexKind);
+      writer.u53('from', message.from);
+      writer.u53('id', message.id);
+      return;
+    case 'read-index-reply':
+      writer.u8(readIndexReplyKind);
+      writer.u53('id', message.id);
+      writeReadOutcome(writer, message.outcome);
+      return;
+    default:
+      message satisfies never;
+  }
+}
+
+function writeProposed(writer: FrameWriter, outcome: Extract<PeerMessage, { kind: 'proposed' }>['outcome']): void {
+  if (outcome.kind === 'refused') {
+    writer.u8(1);
+    writer.u8(reasons.indexOf(outcome.reason));
+    return;
+  }
+  writer.u8(0);
+  writer.u53('index', outcome.index);
+  writer.u53('term', outcome.term);
+  writer.u53('first ordinal', outcome.firstOrdinal);
+}
+
+function writeReadOutcome(
+  writer: FrameWriter,
+  outcome: Extract<PeerMessage, { kind: 'read-index-reply' }>['outcome'],
+): void {
+  if (outcome.kind === 'refused') {
+    writer.u8(1);
+    writer.u8(reasons.indexOf(outcome.reason));
+    return;
+  }
+  writer.u8(0);
+  writer.u53('index', outcome.index);
+  writer.u53('time', outcome.timeMs);
+}
+
+function writeRaft(writer: FrameWriter, message: Message): void {
+  writer.u8(raftTypes.indexOf(message.type) + 1);
+  writer.u53('from', message.from);
+  writer.u53('to', message.to);
+  writer.u53('term', message.term);
+  switch (message.type) {
+    case 'pre-vote':
+    case 'vote':
+      writer.u53('last index', message.lastIndex);
+      writer.u53('last term', message.lastTerm);
+      writer.flag(message.transfer);
+      return;
+    case 'pre-vote-reply':
+    case 'vote-reply':
+      writer.flag(message.rejected);
+      return;
+    case 'append':
+      writeAppend(writer, message);
+      return;
+    case 'append-reply':
+      writer.u53('index', message.index);
+      writer.flag(message.rejected);
+      writer.u53('hint index', message.hintIndex);
+      writer.u53('hint term', message.hintTerm);
+      return;
+    case 'heartbeat':
+      writer.u53('commit', message.commit);
+      writer.u53('read position', message.readPosition);
+      return;
+    case 'heartbeat-reply':
+      writer.u53('read position', message.readPosition);
+      return;
+    case 'snapshot':
+      writeSnapshotMeta(writer, message.meta);
+      return;
+    case 'timeout-now':
+      return;
+    default:
+      message satisfies never;
+  }
+}
+
+function writeAppend(writer: FrameWriter, message: Extract<Message, { type: 'append' }>): void {
+  writer.u53('previous index', message.prevIndex);
+  writer.u53('previous term', message.prevTerm);
+  writer.u53('commit', message.commit);
+  writer.count('entries', message.entries.length, appendEntriesMax);
+  let index: number = message.prevIndex;
+  for (const entry of message.entries) {
+    index++;
+    if (entry.index !== index) throw new Error(`invariant broken: entry ${entry.index} sent in the place of ${index}`);
+    writer.u8(entryTypes.indexOf(entry.type));
+    writer.u53('entry term', entry.term);
+    writer.blob(entry.data);
+  }
+}
+
+function writeSnapshotMeta(writer: FrameWriter, meta: SnapshotMeta): void {
+  writer.text('snapshot id', meta.id, frameSnapshotIdBytesMax);
+  writer.u53('snapshot index', meta.index);
+  writer.u53('snapshot term', meta.term);
+  const { voters, votersOutgoing, learners, learnersNext } = meta.membership;
+  for (const nodes of [voters, votersOutgoing, learners, learnersNext]) {
+    writer.shortCount('members', nodes.length, frameMembersMax);
+    for (const node of nodes) writer.u53('member', node);
+  }
+  writer.flag(meta.membership.autoLeave);
+}
+
+function readMessage(reader: FrameReader): PeerMessage {
+  const kind = reader.u8('message kind');
+  switch (kind) {
+    case proposeKind:
+      return readPropose(reader);
+    case proposedKind:
+      return { kind: 'proposed', id: reader.u53('id'), outcome: readProposed(reader) };
+    case readIndexKind:
+      return { kind: 'read-index', from: reader.node('from'), id: reader.u53('id') };
+    case readIndexReplyKind:
+      return { kind: 'read-index-reply', id: reader.u53('id'), outcome: readReadOutcome(reader) };
+    default:
+      return { kind: 'raft', message: readRaft(reader, kind) };
+  }
+}
+
+function readPropose(reader: FrameReader): PeerMessage {
+  const from = reader.node('from');
+  const id = reader.u53('id');
+  const count = reader.count('transactions', proposeTransactionsMax);
+  const transactions: Uint8Array[] = [];
+  for (let i = 0; i < count; i++) transactions.push(reader.blob('transaction'));
+  return { kind: 'propose', from, id, transactions };
+}
+
+function readProposed(reader: FrameReader): Extract<PeerMessage, { kind: 'proposed' }>['outcome'] {
+  if (reader.flag('refused')) return { kind: 'refused', reason: readReason(reader) };
+  return {
+    kind: 'appended',
+    index: reader.u53('index'),
+    term: reader.u53('term'),
+    firstOrdinal: reader.u53('first ordinal'),
+  };
+}
+
+function readReadOutcome(reader: FrameReader): Extract<PeerMessage, { kind: 'read-index-reply' }>['outcome'] {
+  if (reader.flag('refused')) return { kind: 'refused', reason: readReason(reader) };
+  return { kind: 'confirmed', index: reader.u53('index'), timeMs: reader.u53('time') };
+}
+
+function readReason(reader: FrameReader): RefusedReason {
+  return reader.oneOf('reason', reasons, 0);
+}
+
+function readRaft(reader: FrameReader, kind: number): Message {
+  const type = raftTypes[kind - 1];
+  if (type === undefined) throw reader.refusal(`has a message of the unknown kind ${kind}`);
+  const head = { from: reader.node('from'), to: reader.node('to'), term: reader.term('term') };
+  switch (type) {
+    case 'pre-vote':
+    case 'vote':
+      return {
+        ...head,
+        type,
+        lastIndex: reader.index('last index'),
+        lastTerm: reader.term('last term'),
+        transfer: reader.flag('transfer'),
+      };
+    case 'pre-vote-reply':
+    case 'vote-reply':
+      return { ...head, type, rejected: reader.flag('rejected') };
+    case 'append':
+      return readAppend(reader, head);
+    case 'append-reply':
+      return {
+        ...head,
+        type,
+        index: reader.index('index'),
+        rejected: reader.flag('rejected'),
+        hintIndex: reader.index('hint index'),
+        hintTerm: reader.term('hint term'),
+      };
+    case 'heartbeat':
+      return { ...head, type, commit: reader.index('commit'), readPosition: reader.u53('read position') };
+    case 'heartbeat-reply':
+      return { ...head, type, readPosition: reader.u53('read position') };
+    case 'snapshot':
+      return { ...head, type, meta: readSnapshotMeta(reader) };
+    case 'timeout-now':
+      return { ...head, type };
+    default:
+      return type satisfies never;
+  }
+}
+
+function readAppend(reader: FrameReader, head: Pick<Message, 'from' | 'to' | 'term'>): Message {
+  const prevIndex = reader.index('previous index');
+  const prevTerm = reader.term('previous term');
+  const commit = reader.index('commit');
+  const count = reader.count('entries', appendEntriesMax);
+  const start = reader.offset;
+  const entries: Entry[] = [];
+  for (let i = 1; i <= count; i++) entries.push(readEntry(reader, reader.indexAfter(prevIndex, i)));
+  return { ...head, type: 'append', prevIndex, prevTerm, commit, entries: unpinned(reader, start, entries) };
+}
+
+function readEntry(reader: FrameReader, index: LogIndex): Entry {
+  const type = reader.oneOf('entry type', entryTypes, 0);
+  return { index, term: reader.term('entry term'), type, data: reader.blob('entry data') };
+}
+
+/** One copy of the whole run of entries, and not one each, where they fill too little of the memory that they keep alive. */
+function unpinned(reader: FrameReader, start: number, entries: readonly Entry[]): readonly Entry[] {
+  const { frame, offset } = reader;
+  if (entries.length === 0 || offset - start >= frame.buffer.byteLength * pinnedShareMin) return entries;
+  const copy = frame.slice(start, offset);
+  const base = frame.byteOffset + start;
+  return entries.map((entry) => {
+    const from = entry.data.byteOffset - base;
+    return { ...entry, data: copy.subarray(from, from + entry.data.length) };
+  });
+}
+
+function readSnapshotMeta(reader: FrameReader): SnapshotMeta {
+  const id = reader.text('snapshot id', frameSnapshotIdBytesMax);
+  const index = reader.index('snapshot index');
+  const term = reader.term('snapshot term');
+  const membership = {
+    voters: reader.nodes('voters', frameMembersMax),
+    votersOutgoing: reader.nodes('outgoing voters', frameMembersMax),
+    learners: reader.nodes('learners', frameMembersMax),
+    learnersNext: reader.nodes('next learners', frameMembersMax),
+    autoLeave: reader.flag('auto leave'),
+  };
+  return { id, index, term, membership };
+}
