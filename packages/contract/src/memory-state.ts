@@ -47,6 +47,9 @@ export class MemoryState {
 
   /** Every key with its value, in byte order. */
   entries(): readonly (readonly [string, Uint8Array])[] {
-    return this.#keys({ prefix: '', limit: Number.MAX_SAFE_INTEGER }).map((key) => [key, this.#cells.get(key)?.value ?? new Uint8Array(0)]);
+    return this.#keys({ prefix: '', limit: Number.MAX_SAFE_INTEGER }).map((key) => [
+      key,
+      this.#cells.get(key)?.value ?? new Uint8Array(0),
+    ]);
   }
 }

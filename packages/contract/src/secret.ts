@@ -42,7 +42,7 @@ export class Secret {
     return hidden;
   }
 
-  [inspect.custom](): string {
-    return hidden;
+  static {
+    Object.defineProperty(Secret.prototype, inspect.custom, { value: () => hidden });
   }
 }

@@ -23,13 +23,25 @@ export interface TriedEngine {
   /** Throws the LockstepError that the caller would get. */
   readonly request: (operation: Operation, path: string, raw?: { readonly [name: string]: unknown }) => Promise<Reply>;
   /** Decides without recording, so that a test can let something happen in between. */
-  readonly decide: (operation: Operation, path: string, raw?: { readonly [name: string]: unknown }) => Promise<Decision<Uint8Array>>;
-  readonly record: (decision: Decision<Uint8Array>) => { readonly kind: 'applied'; readonly reply: Reply } | { readonly kind: 'conflict' };
+  readonly decide: (
+    operation: Operation,
+    path: string,
+    raw?: { readonly [name: string]: unknown },
+  ) => Promise<Decision<Uint8Array>>;
+  readonly record: (
+    decision: Decision<Uint8Array>,
+  ) => { readonly kind: 'applied'; readonly reply: Reply } | { readonly kind: 'conflict' };
   readonly advance: (ms: number) => void;
   readonly nowMs: () => number;
 }
 
-const trialCaller: Caller = { tokenId: 'trial', accessor: 'trial', displayName: 'trial', policies: ['root'], isRoot: true };
+const trialCaller: Caller = {
+  tokenId: 'trial',
+  accessor: 'trial',
+  displayName: 'trial',
+  policies: ['root'],
+  isRoot: true,
+};
 
 function mountView(options: TryEngineOptions): MountView {
   return {
@@ -68,7 +80,8 @@ export function tryEngine(engine: Engine, options: TryEngineOptions): TriedEngin
   });
   const decide: TriedEngine['decide'] = async (operation, path, raw = {}) => {
     const found = routes.find(operation, path);
-    if (found.kind === 'none') throw new LockstepError('not-found', `no handler for route "${path}". route entry not found.`);
+    if (found.kind === 'none')
+      throw new LockstepError('not-found', `no handler for route "${path}". route entry not found.`);
     if (found.kind === 'other-operations') throw new LockstepError('unsupported-operation', 'unsupported operation');
     const { route, parameters } = found.match;
     const { values } = parseFields(route.fields, { ...raw, ...parameters });
@@ -78,7 +91,9 @@ export function tryEngine(engine: Engine, options: TryEngineOptions): TriedEngin
     if (!(decision.expects ?? []).every((expect) => holds(expect, state.readable))) return { kind: 'conflict' };
     index += 1;
     const at = { index: LogIndex(index), timeMs: TimeMs(now), factVersion: 1 };
-    const results = state.transact(index, (writable) => (decision.facts ?? []).map((fact): JsonObject | undefined => engine.apply(writable, fact, at)));
+    const results = state.transact(index, (writable) =>
+      (decision.facts ?? []).map((fact): JsonObject | undefined => engine.apply(writable, fact, at)),
+    );
     return { kind: 'applied', reply: typeof decision.reply === 'function' ? decision.reply(results) : decision.reply };
   };
   return {
@@ -87,7 +102,8 @@ export function tryEngine(engine: Engine, options: TryEngineOptions): TriedEngin
     record,
     request: async (operation, path, raw) => {
       const recorded = record(await decide(operation, path, raw));
-      if (recorded.kind === 'conflict') throw new LockstepError('contended', 'the state changed while the request was decided');
+      if (recorded.kind === 'conflict')
+        throw new LockstepError('contended', 'the state changed while the request was decided');
       return recorded.reply;
     },
     advance: (ms) => {
