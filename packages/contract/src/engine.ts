@@ -46,7 +46,10 @@ export interface AuthReply {
 export interface Decision<Fact> {
   readonly facts?: readonly Fact[];
   readonly expects?: readonly Expect[];
-  /** Or a function of what apply returned for each fact. */
+  /**
+   * Or a function of what apply returned for each fact. Then `data` must be the first fact's result and nothing else, since that
+   * is what a repeat with the same idempotency key gets.
+   */
   readonly reply: Reply | ((results: readonly (JsonObject | undefined)[]) => Reply);
 }
 
