@@ -101,6 +101,16 @@ export class WireReader {
     throw new WireError('integer has more than ten bytes');
   }
 
+  /** Of any 64 bits: a newer writer's field may hold what this one could not. */
+  #skipVarint(): void {
+    for (let i = 0; i < 10; i++) {
+      const byte = this.#bytes[this.#at++];
+      if (byte === undefined) throw new WireError('message is cut short');
+      if (byte < 0x80) return;
+    }
+    throw new WireError('integer has more than ten bytes');
+  }
+
   bytes(): Uint8Array {
     const length = this.varint();
     const end = this.#at + length;
@@ -120,7 +130,7 @@ export class WireReader {
   }
 
   skip(wireType: number): void {
-    if (wireType === 0) this.varint();
+    if (wireType === 0) this.#skipVarint();
     else if (wireType === 2) this.bytes();
     else if (wireType === 1 || wireType === 5) {
       this.#at += wireType === 1 ? 8 : 4;
@@ -233,10 +243,17 @@ function repeatedOf<T>(number: number, scalar: Scalar<T>): Field<readonly T[]> {
       }
     },
     read: (from, wireType, before) => {
-      checkType(number, scalar.wireType, wireType);
       // `before` is this decode's own array, made by `initial`.
-      (before as T[]).push(scalar.read(from));
-      return before;
+      const values = before as T[];
+      if (scalar.wireType === 0 && wireType === 2) {
+        // Packed, as other writers send numbers.
+        const packed = new WireReader(from.bytes(), from.depth);
+        while (!packed.isAtEnd) values.push(scalar.read(packed));
+        return values;
+      }
+      checkType(number, scalar.wireType, wireType);
+      values.push(scalar.read(from));
+      return values;
     },
   };
 }
