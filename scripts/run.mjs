@@ -15,7 +15,11 @@ const node = carriedNode();
 const child = spawn(node, [resolve(root, file), ...args], {
   stdio: 'inherit',
   // LevelDB and Node's own file calls share one pool; its size is fixed when a process starts.
-  env: { UV_THREADPOOL_SIZE: '16', ...process.env, PATH: `${dirname(node)}:${join(root, 'node_modules', '.bin')}:${process.env.PATH}` },
+  env: {
+    UV_THREADPOOL_SIZE: '16',
+    ...process.env,
+    PATH: `${dirname(node)}:${join(root, 'node_modules', '.bin')}:${process.env.PATH}`,
+  },
 });
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
 child.on('exit', (code, signal) => process.exit(code ?? (signal === 'SIGINT' ? 130 : signal === 'SIGTERM' ? 143 : 1)));

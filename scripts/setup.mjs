@@ -21,7 +21,8 @@ export function carriedNode() {
 
 function wantedStamp() {
   const hash = createHash('sha256').update(`${process.platform}-${process.arch}\n`);
-  for (const file of ['pnpm-lock.yaml', 'pnpm-workspace.yaml', 'package.json']) hash.update(readFileSync(join(root, file)));
+  for (const file of ['pnpm-lock.yaml', 'pnpm-workspace.yaml', 'package.json'])
+    hash.update(readFileSync(join(root, file)));
   return hash.digest('hex');
 }
 
@@ -32,17 +33,25 @@ export function setUp() {
   process.stderr.write('lockstep: installing dependencies (once) …\n');
   const started = Date.now();
   const npx = process.platform === 'win32' ? 'npx.cmd' : 'npx';
-  const run = spawnSync(npx, ['--yes', PNPM, 'install', '--frozen-lockfile', '--prefer-offline', '--reporter=append-only'], {
-    cwd: root,
-    stdio: ['ignore', 2, 2],
-    env: { ...process.env, CI: 'true', npm_config_update_notifier: 'false' },
-  });
+  const run = spawnSync(
+    npx,
+    ['--yes', PNPM, 'install', '--frozen-lockfile', '--prefer-offline', '--reporter=append-only'],
+    {
+      cwd: root,
+      stdio: ['ignore', 2, 2],
+      env: { ...process.env, CI: 'true', npm_config_update_notifier: 'false' },
+    },
+  );
   if (run.status !== 0) {
-    process.stderr.write('lockstep: the installation failed; see the lines above. It needs the npm registry, Node 20 or later and npm.\n');
+    process.stderr.write(
+      'lockstep: the installation failed; see the lines above. It needs the npm registry, Node 20 or later and npm.\n',
+    );
     process.exit(1);
   }
   if (!carriedNode()) {
-    process.stderr.write(`lockstep: no Node 24 is carried for ${process.platform}-${process.arch}; run this with Node 24 or later.\n`);
+    process.stderr.write(
+      `lockstep: no Node 24 is carried for ${process.platform}-${process.arch}; run this with Node 24 or later.\n`,
+    );
     process.exit(1);
   }
   writeFileSync(stampFile, wanted);
