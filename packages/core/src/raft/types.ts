@@ -139,7 +139,13 @@ export type Proposed =
   | { readonly kind: 'appended'; readonly firstIndex: LogIndex; readonly term: Term }
   | {
       readonly kind: 'dropped';
-      readonly reason: 'no-leader' | 'transferring' | 'uncommitted-limit' | 'not-member' | 'membership-pending' | 'unsupported';
+      readonly reason:
+        | 'no-leader'
+        | 'transferring'
+        | 'uncommitted-limit'
+        | 'not-member'
+        | 'membership-pending'
+        | 'unsupported';
     };
 
 export interface PeerProgress {
