@@ -21,12 +21,13 @@ export const deletesPerBatchMax = 512;
 
 /** Entries read in one call of LevelDB's iterator, so that a fetch neither crosses threads for each entry nor reads far too much. */
 export const readChunkEntries = 64;
+export const readChunkBytes: number = MiB;
 
 /** How stale the marker file may be while no vote asks for it: a lost tail shorter than this looks like an unsynced one. */
 export const markerIntervalMs = 100;
 
-/** LevelDB's own log file: scanned in memory, so a file larger than this (writeBufferBytes plus one batch, many times over) is refused. */
-export const scannedFileBytesMax: number = 1024 * MiB;
+/** LevelDB's own log file: scanned in memory, so a file larger than this (writeBufferBytes plus one batch, several times over) is refused. */
+export const scannedFileBytesMax: number = 256 * MiB;
 
 /** Ids in one list of a stored membership: far above any cluster that makes sense, small enough to refuse garbage early. */
 export const storedMembersMax = 256;
@@ -36,3 +37,7 @@ export const snapshotIdBytesMax = 256;
 
 /** Bytes of a cluster's id. */
 export const clusterIdBytesMax = 64;
+
+/** Entries and bytes taken from LevelDB in one step while the whole log is checked at open. */
+export const recoveryReadEntries = 1024;
+export const recoveryReadBytes: number = MiB;

@@ -1,0 +1,154 @@
+import { mkdir } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { LockstepError } from '@lockstep/contract/errors';
+import { LogIndex, NodeId, Term } from '@lockstep/contract/ids';
+import { Level } from 'level';
+import type { HardState, Membership } from '../raft/types.ts';
+import { LevelLog } from './level-log-store.ts';
+import { blockCacheBytes, writeBufferBytes } from './limits.ts';
+import { type LogDatabase, recoverLog } from './log-recovery.ts';
+import {
+  damaged,
+  decodeHardState,
+  decodeMeta,
+  encodeHardState,
+  encodeMeta,
+  hardStateKey,
+  type LogIdentity,
+  type LogMeta,
+  metaKey,
+} from './log-records.ts';
+import type { LogStore, StoredLog } from './log-store.ts';
+import { type Mark, Marker } from './marker.ts';
+import { scanLevelDb } from './scan-leveldb.ts';
+import { syncDirectory } from './sync-directory.ts';
+
+export interface LevelLogOptions {
+  /** Made if it is not there; one log and nothing else lies in it. */
+  readonly directory: string;
+  /** Whose log it must be. */
+  readonly clusterId: string;
+  readonly node: NodeId;
+  /** What to begin with in a directory that holds no log yet. Without it such a directory is refused with `not-initialized`. */
+  readonly format?: { readonly incarnation: number; readonly membership: Membership };
+  /** Called once, at the first failed write or read. The process must exit (code 74) without acknowledging anything more. */
+  readonly onFatal: (error: Error) => void;
+  /** Monotonic milliseconds. */
+  readonly now?: () => number;
+}
+
+export interface OpenedLog {
+  readonly stored: StoredLog;
+  readonly store: LogStore;
+  readonly identity: LogIdentity;
+}
+
+/**
+ * Opens the log in a directory, strictly: LevelDB's own files are scanned before LevelDB, which skips what it can't read, sees
+ * them; then every entry is checked, and the end of the log against the marker file. Refuses with `failed-precondition` a log
+ * that is damaged (the message says what, and where), that belongs to another node or cluster, or that another process has open.
+ */
+export async function openLevelLog(options: LevelLogOptions): Promise<OpenedLog> {
+  const { directory, onFatal, now = () => performance.now() } = options;
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  // Unsynced writes at the end of LevelDB's older log may be lost in a crash; the entries' chain and the marker notice any that matter.
+  await scanLevelDb(directory, { gapBetweenLogs: 'accept' });
+  const database = await openDatabase(directory);
+  let marker: Marker | undefined;
+  try {
+    marker = await Marker.open(directory);
+    const head = (await readHead(database)) ?? (await format(database, { options, marker }));
+    requireIdentity(head.meta.identity, options);
+    const recovered = await recoverLog(database, { ...head, mark: marker?.mark ?? untouched });
+    marker ??= await firstMarker(directory, recovered.stored);
+    const store = new LevelLog({ database, marker, meta: head.meta, recovered, onFatal, now });
+    return { stored: recovered.stored, store, identity: head.meta.identity };
+  } catch (error) {
+    await marker?.close();
+    await database.close();
+    throw error;
+  }
+}
+
+interface LogHead {
+  readonly meta: LogMeta;
+  readonly hardState: HardState;
+}
+
+const untouched: Mark = { term: Term(0), vote: NodeId(0), lastIndex: LogIndex(0) };
+
+async function openDatabase(directory: string): Promise<LogDatabase> {
+  const database = new Level<Uint8Array, Uint8Array>(directory, {
+    keyEncoding: 'view',
+    valueEncoding: 'view',
+    // Entries are ciphertext.
+    compression: false,
+    writeBufferSize: writeBufferBytes,
+    cacheSize: blockCacheBytes,
+  });
+  try {
+    await database.open();
+  } catch (cause) {
+    throw new LockstepError('failed-precondition', `log in ${directory} can't be opened: ${innermostMessage(cause)}`, {
+      cause,
+    });
+  }
+  return database;
+}
+
+/** LevelDB's own words, lowest in the chain of causes. */
+function innermostMessage(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.cause === undefined ? error.message : innermostMessage(error.cause);
+}
+
+/** Undefined in a directory that holds no log. */
+async function readHead(database: LogDatabase): Promise<LogHead | undefined> {
+  const [meta, hardState] = await database.getMany([metaKey, hardStateKey]);
+  if (meta !== undefined && hardState !== undefined) {
+    return { meta: decodeMeta(meta), hardState: decodeHardState(hardState) };
+  }
+  const [anyKey] = await database.keys({ limit: 1 }).all();
+  if (anyKey !== undefined) throw damaged('log', 'its meta record or its hard state is missing');
+  return undefined;
+}
+
+async function format(
+  database: LogDatabase,
+  place: { readonly options: LevelLogOptions; readonly marker: Marker | undefined },
+): Promise<LogHead> {
+  const { directory, clusterId, node, format: fresh } = place.options;
+  if (place.marker !== undefined)
+    throw damaged(`log in ${directory}`, 'it is empty, but a marker file says that it was not');
+  if (fresh === undefined) throw new LockstepError('not-initialized', `directory ${directory} holds no log`);
+  const { incarnation, membership } = fresh;
+  const snapshot = { id: '', index: LogIndex(0), term: Term(0), membership };
+  const identity = { clusterId, node, incarnation };
+  const meta = { identity, snapshot, chain: 0, membership, appliedMembershipIndex: LogIndex(0) };
+  const hardState = { term: Term(0), vote: NodeId(0), commit: LogIndex(0) };
+  const batch = database.batch().put(metaKey, encodeMeta(meta)).put(hardStateKey, encodeHardState(hardState));
+  await batch.write({ sync: true });
+  await syncDirectory(directory);
+  await syncDirectory(dirname(directory));
+  return { meta, hardState };
+}
+
+/** The marker is made last, so a log that was ever written to has one. */
+function firstMarker(directory: string, stored: StoredLog): Promise<Marker> {
+  if (stored.lastIndex > 0 || stored.hardState.term > 0)
+    throw damaged(`log in ${directory}`, 'its marker file is missing');
+  return Marker.create(directory, untouched);
+}
+
+function requireIdentity(found: LogIdentity, options: LevelLogOptions): void {
+  const { directory, clusterId, node } = options;
+  if (found.clusterId !== clusterId) {
+    throw new LockstepError(
+      'failed-precondition',
+      `log in ${directory} belongs to cluster "${found.clusterId}", not to "${clusterId}"`,
+    );
+  }
+  if (found.node !== node) {
+    throw new LockstepError('failed-precondition', `log in ${directory} belongs to node ${found.node}, not to ${node}`);
+  }
+}

@@ -1,0 +1,202 @@
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { LockstepError } from '@lockstep/contract/errors';
+import { crc32c } from './crc32c.ts';
+import { scannedFileBytesMax } from './limits.ts';
+
+/** One of LevelDB's own log files, read from its first to its last whole record. */
+export interface ScannedFile {
+  readonly file: string;
+  readonly records: number;
+  /** Where an unfinished write begins, if the file ends in one. LevelDB drops it; nothing after it was ever begun. */
+  readonly tornTailAt: number | undefined;
+}
+
+export interface LevelDbScan {
+  /** Oldest first. */
+  readonly files: readonly ScannedFile[];
+}
+
+/**
+ * Reads the write-ahead logs and the manifest of a LevelDB database that is not open, and tells a torn tail, which is what a
+ * crash leaves, from damage, which LevelDB itself would skip in silence: then it refuses with `failed-precondition` and names
+ * file and offset. A directory without a database is an empty scan.
+ *
+ * With `gapBetweenLogs: 'refuse'` it also refuses when two log files do not follow each other without a gap. That happens without
+ * any fault of the disk when unsynced writes at the end of the first are lost: refuse, unless such a loss is noticed otherwise.
+ */
+export async function scanLevelDb(
+  directory: string,
+  rules: { readonly gapBetweenLogs: 'refuse' | 'accept' },
+): Promise<LevelDbScan> {
+  const names = await namesIn(directory);
+  const files: ScannedFile[] = [];
+  let expected: number | undefined;
+  for (const name of names.filter((name) => /^\d+\.log$/.test(name)).toSorted(byNumber)) {
+    const scanned = await scanFile(join(directory, name), 'batches');
+    const { firstSequence, nextSequence } = scanned;
+    if (
+      rules.gapBetweenLogs === 'refuse' &&
+      expected !== undefined &&
+      firstSequence !== undefined &&
+      firstSequence !== expected
+    ) {
+      throw refusal(scanned.file, 0, `it begins with write ${firstSequence}, but ${expected} should follow`);
+    }
+    expected = nextSequence ?? expected;
+    files.push({ file: scanned.file, records: scanned.records, tornTailAt: scanned.tornTailAt });
+  }
+  for (const name of names.filter((name) => /^MANIFEST-\d+$/.test(name))) {
+    await scanFile(join(directory, name), 'manifest');
+  }
+  return { files };
+}
+
+/*
+ * LevelDB's log format (doc/log_format.md): blocks of 32 KiB, filled with fragments of records.
+ *   fragment := masked crc32c of type and payload:u32 length:u16 type:u8 payload     type: 1 full, 2 first, 3 middle, 4 last
+ * A block's last six bytes or fewer stay zero. A payload of a write-ahead log begins: sequence:u64 operations:u32.
+ */
+const blockBytes = 32 * 1024;
+const headBytes = 7;
+const batchHeadBytes = 12;
+const full = 1;
+const first = 2;
+const last = 4;
+
+type FileKind = 'batches' | 'manifest';
+
+interface Scan extends ScannedFile {
+  readonly firstSequence: number | undefined;
+  readonly nextSequence: number | undefined;
+}
+
+async function scanFile(file: string, kind: FileKind): Promise<Scan> {
+  const { size } = await stat(file);
+  if (size > scannedFileBytesMax) {
+    throw new LockstepError(
+      'failed-precondition',
+      `${file} is ${size} bytes, at most ${scannedFileBytesMax} are expected`,
+    );
+  }
+  return scanBytes(file, await readFile(file), kind);
+}
+
+function scanBytes(file: string, bytes: Buffer, kind: FileKind): Scan {
+  let records = 0;
+  let firstSequence: number | undefined;
+  let nextSequence: number | undefined;
+  /** The record that a fragment began and none has ended yet. */
+  let open: { readonly at: number; readonly batch: Batch | undefined } | undefined;
+  const result = (tornTailAt: number | undefined): Scan => ({ file, records, tornTailAt, firstSequence, nextSequence });
+  let at = 0;
+  while (at < bytes.length) {
+    const left = blockBytes - (at % blockBytes);
+    if (left < headBytes) {
+      at += left;
+      continue;
+    }
+    const fragment = fragmentAt(bytes, at);
+    const begins = fragment !== undefined && fragment.type <= first;
+    if (fragment === undefined || begins !== (open === undefined)) {
+      refuseIfLaterWrite(file, bytes, { from: open?.at ?? at, badAt: at, kind, above: nextSequence });
+      return result(open?.at ?? at);
+    }
+    open ??= { at, batch: kind === 'batches' ? batchAt(bytes, fragment) : undefined };
+    if (begins && nextSequence !== undefined && open.batch !== undefined && open.batch.sequence !== nextSequence) {
+      throw refusal(file, at, `write ${open.batch.sequence} follows where ${nextSequence} should`);
+    }
+    if (fragment.type === full || fragment.type === last) {
+      records++;
+      firstSequence ??= open.batch?.sequence;
+      nextSequence = open.batch === undefined ? nextSequence : open.batch.sequence + open.batch.operations;
+      open = undefined;
+    }
+    at = fragment.end;
+  }
+  return result(open?.at);
+}
+
+interface Batch {
+  readonly sequence: number;
+  readonly operations: number;
+}
+
+interface Fragment {
+  readonly type: number;
+  readonly payload: number;
+  readonly end: number;
+}
+
+function fragmentAt(bytes: Buffer, at: number): Fragment | undefined {
+  const left = blockBytes - (at % blockBytes);
+  if (left < headBytes || bytes.length - at < headBytes) return undefined;
+  const length = bytes.readUInt16LE(at + 4);
+  const type = bytes.readUInt8(at + 6);
+  const end = at + headBytes + length;
+  if (type < full || type > last || headBytes + length > left || end > bytes.length) return undefined;
+  if (crc32c(bytes, at + 6, end) !== unmasked(bytes.readUInt32LE(at))) return undefined;
+  return { type, payload: at + headBytes, end };
+}
+
+/** LevelDB stores a checksum rotated and offset, so that a file of log files can be a log itself. */
+function unmasked(masked: number): number {
+  const rotated = (masked - 0xa282_ead8) >>> 0;
+  return ((rotated >>> 17) | (rotated << 15)) >>> 0;
+}
+
+function batchAt(bytes: Buffer, fragment: Fragment): Batch | undefined {
+  if (fragment.end - fragment.payload < batchHeadBytes) return undefined;
+  const sequence = Number(bytes.readBigUInt64LE(fragment.payload));
+  const operations = bytes.readUInt32LE(fragment.payload + 8);
+  return { sequence, operations };
+}
+
+/**
+ * A bad fragment is the end of a torn write, unless another write begins after it: LevelDB begins none before the one before
+ * it is handed to the file. Middle and last fragments prove nothing: a large write's pages reach the disk in any order.
+ */
+function refuseIfLaterWrite(
+  file: string,
+  bytes: Buffer,
+  bad: { readonly from: number; readonly badAt: number; readonly kind: FileKind; readonly above: number | undefined },
+): void {
+  for (let at = bad.badAt + 1; at + headBytes < bytes.length; at++) {
+    const type = bytes[at + 6];
+    if ((type !== full && type !== first) || !couldBegin(bytes, at, bad)) continue;
+    const fragment = fragmentAt(bytes, at);
+    if (fragment === undefined || fragment.end === fragment.payload) continue;
+    throw refusal(file, bad.from, `the record there can't be read, but another write begins at ${at}`);
+  }
+}
+
+/** A cheap look before the checksum: a file is searched bytewise, and most places can't begin a write. */
+function couldBegin(
+  bytes: Buffer,
+  at: number,
+  bad: { readonly kind: FileKind; readonly above: number | undefined },
+): boolean {
+  if (bad.kind === 'manifest') return true;
+  const payload = at + headBytes;
+  if (payload + batchHeadBytes > bytes.length) return false;
+  // Sequences are below 2^56 and this file's only go up.
+  if (bytes[payload + 7] !== 0) return false;
+  return Number(bytes.readBigUInt64LE(payload)) >= (bad.above ?? 0);
+}
+
+function refusal(file: string, offset: number, how: string): LockstepError {
+  return new LockstepError('failed-precondition', `${file} is damaged at offset ${offset}: ${how}`);
+}
+
+async function namesIn(directory: string): Promise<readonly string[]> {
+  try {
+    return await readdir(directory);
+  } catch (cause) {
+    if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') return [];
+    throw new LockstepError('failed-precondition', `directory ${directory} can't be read`, { cause });
+  }
+}
+
+function byNumber(a: string, b: string): number {
+  return Number.parseInt(a, 10) - Number.parseInt(b, 10);
+}
