@@ -1,5 +1,6 @@
 import { LogIndex, type NodeId, Term } from '@lockstep/contract/ids';
 import { type Core, isPromotable, noNode } from './core.ts';
+import { membersOf } from './membership.ts';
 import { Progress } from './progress.ts';
 import { type VoteResult, voteResult } from './quorum.ts';
 import { acknowledgeOwn, appendOwn } from './replication.ts';
@@ -116,9 +117,11 @@ function becomeLeader(core: Core): void {
 function newProgress(core: Core): Map<NodeId, Progress> {
   const next = LogIndex(core.log.lastIndex + 1);
   const max = { messages: core.limits.inflightMessagesMax, bytes: core.limits.inflightBytesMax };
-  const { voters, votersOutgoing, learners } = core.membership;
-  const members = [...new Set([...voters, ...votersOutgoing, ...learners])].sort((a, b) => a - b);
-  return new Map(members.map((node) => [node, new Progress({ node, next, isLearner: learners.includes(node), max })]));
+  const { membership } = core;
+  const { learners } = membership;
+  return new Map(
+    membersOf(membership).map((node) => [node, new Progress({ node, next, isLearner: learners.includes(node), max })]),
+  );
 }
 
 /** Every election timeout: a leader that a quorum was not heard from since the last time steps down. */

@@ -14,7 +14,9 @@ import {
   offerSnapshotsAgain,
   peerEntriesFetched,
   transferLeadership,
+  whyNoProposal,
 } from './replication.ts';
+import { applyMembership, leaveJointIfDue, proposeMembership } from './reconfiguration.ts';
 import { becomeFollower } from './roles.ts';
 import type {
   Entry,
@@ -169,16 +171,23 @@ export class Raft {
     if (index <= core.applied) return;
     core.applied = index;
     core.uncommitted.appliedTo(index);
+    leaveJointIfDue(core);
   }
 
-  proposeMembership(_change: MembershipChange): Proposed {
-    return { kind: 'dropped', reason: 'unsupported' };
+  /**
+   * Appends a membership change; it takes effect when the host calls `applyMembership` for it. Refused, with nothing appended,
+   * while another is pending, before this term's first entry has committed, and when it can't be made of the membership in force.
+   */
+  proposeMembership(change: MembershipChange): Proposed {
+    return proposeMembership(this.#core, change);
   }
 
-  applyMembership(_change: MembershipChange | undefined, index: LogIndex): Membership {
-    const core = this.#core;
-    if (index > core.membershipIndex) core.membershipIndex = index;
-    return core.membership;
+  /**
+   * The host calls it for each committed entry of type `membership`, in order, at once, before anything else that follows in the
+   * same `ready()` is counted on. Returns the membership in force: a change that can't be made, or `undefined` for one that the host refused, changes nothing.
+   */
+  applyMembership(change: MembershipChange | undefined, index: LogIndex): Membership {
+    return applyMembership(this.#core, change, index);
   }
 
   /** The answer to the fetch `id`. An answer to an earlier fetch, or in an earlier term or role, is ignored. */
@@ -259,13 +268,6 @@ function answerEarlierTerm(core: Core, message: Message): void {
   }
 }
 
-/** Why no proposal is taken now; undefined when one is. */
-function whyNoProposal(core: Core): 'no-leader' | 'not-member' | 'transferring' | undefined {
-  if (core.role !== 'leader') return 'no-leader';
-  if (!core.progress.has(core.id)) return 'not-member';
-  return core.transferee === noNode ? undefined : 'transferring';
-}
-
 function stepFollower(core: Core, message: Message): void {
   switch (message.type) {
     case 'append':
@@ -316,6 +318,7 @@ function tickLeader(core: Core): void {
     abortTransfer(core);
     offerSnapshotsAgain(core);
   }
+  leaveJointIfDue(core);
   if (core.heartbeatElapsed >= core.heartbeatTicks) {
     core.heartbeatElapsed = 0;
     broadcastHeartbeat(core);

@@ -7,6 +7,13 @@ import type { Entry, EntryType, Message } from './types.ts';
 
 type MessageOf<Type extends Message['type']> = Extract<Message, { type: Type }>;
 
+/** Why no proposal is taken now; undefined when one is. */
+export function whyNoProposal(core: Core): 'no-leader' | 'not-member' | 'transferring' | undefined {
+  if (core.role !== 'leader') return 'no-leader';
+  if (!core.progress.has(core.id)) return 'not-member';
+  return core.transferee === noNode ? undefined : 'transferring';
+}
+
 /** Appends the leader's own entries, which go to the peers at the next `ready()`. Returns the first one's index. */
 export function appendOwn(core: Core, data: readonly Uint8Array[], type: EntryType): LogIndex {
   const first = LogIndex(core.log.lastIndex + 1);

@@ -145,6 +145,8 @@ export type Proposed =
         | 'uncommitted-limit'
         | 'not-member'
         | 'membership-pending'
+        /** It can't be made of the membership in force: no voter would be left, or there is no joint configuration to leave. */
+        | 'membership-invalid'
         | 'unsupported';
     };
 
