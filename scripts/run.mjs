@@ -1,6 +1,7 @@
 // Starts a TypeScript program of this checkout on the Node that the checkout brings: node scripts/run.mjs FILE [ARG …]
 import { spawn } from 'node:child_process';
-import { dirname, join, resolve } from 'node:path';
+import { constants } from 'node:os';
+import { delimiter, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { carriedNode, setUp } from './setup.mjs';
 
@@ -12,14 +13,20 @@ if (file === undefined) {
 }
 setUp();
 const node = carriedNode();
+const path = [dirname(node), join(root, 'node_modules', '.bin'), process.env.PATH ?? ''];
 const child = spawn(node, [resolve(root, file), ...args], {
   stdio: 'inherit',
   // LevelDB and Node's own file calls share one pool; its size is fixed when a process starts.
-  env: {
-    UV_THREADPOOL_SIZE: '16',
-    ...process.env,
-    PATH: `${dirname(node)}:${join(root, 'node_modules', '.bin')}:${process.env.PATH}`,
-  },
+  env: { UV_THREADPOOL_SIZE: '16', ...process.env, PATH: path.join(delimiter) },
 });
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
-child.on('exit', (code, signal) => process.exit(code ?? (signal === 'SIGINT' ? 130 : signal === 'SIGTERM' ? 143 : 1)));
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+  process.on(signal, () => {
+    // A terminal sends Ctrl-C to the child as well; twice would mean "at once".
+    if (signal !== 'SIGINT' || !process.stdin.isTTY) child.kill(signal);
+  });
+}
+child.on('error', (error) => {
+  process.stderr.write(`lockstep: cannot start ${node}: ${error.message}\n`);
+  process.exit(1);
+});
+child.on('exit', (code, signal) => process.exit(code ?? 128 + (constants.signals[signal] ?? 0)));
