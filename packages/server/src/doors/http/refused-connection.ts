@@ -48,7 +48,7 @@ function refusalFor(fault: Error): Refusal {
     case 'HPE_UNEXPECTED_CONTENT_LENGTH':
       return refusal(400, 'Bad Request', 'conflicting message length');
     case 'HPE_INVALID_TRANSFER_ENCODING':
-      return refusal(400, 'Bad Request', 'unsupported transfer-encoding');
+      return refusal(400, 'Bad Request', 'unsupported transfer-encoding, or one beside a content-length');
     default:
       return refusal(400, 'Bad Request', 'malformed request');
   }
