@@ -1,4 +1,5 @@
 import { LogIndex, NodeId, Term } from '@lockstep/contract/ids';
+import type { InflightsMax } from './inflights.ts';
 import type { RaftLimits } from './limits.ts';
 import type { Progress } from './progress.ts';
 import { isVoter, type Voters } from './quorum.ts';
@@ -160,6 +161,10 @@ export function createCore(options: RaftOptions): Core {
 
 export function votersOf(membership: Membership): Voters {
   return { incoming: membership.voters, outgoing: membership.votersOutgoing };
+}
+
+export function inflightsMax(core: Core): InflightsMax {
+  return { messages: core.limits.inflightMessagesMax, bytes: core.limits.inflightBytesMax };
 }
 
 /** Only a voter campaigns or counts: a learner, a removed node and one that is being restored from a snapshot don't. */

@@ -1,7 +1,6 @@
 import { LogIndex, type NodeId, Term } from '@lockstep/contract/ids';
-import { type Core, isPromotable, noNode } from './core.ts';
-import { membersOf } from './membership.ts';
-import { Progress } from './progress.ts';
+import { type Core, inflightsMax, isPromotable, noNode } from './core.ts';
+import { progressOf } from './progress.ts';
 import { type VoteResult, voteResult } from './quorum.ts';
 import { acknowledgeOwn, appendOwn } from './replication.ts';
 import { becomeCandidate, becomeFollower, becomePreCandidate, reset } from './roles.ts';
@@ -105,23 +104,14 @@ function becomeLeader(core: Core): void {
   reset(core, core.term);
   core.role = 'leader';
   core.leader = core.id;
-  core.progress = newProgress(core);
+  const next = LogIndex(core.log.lastIndex + 1);
+  core.progress = progressOf(core.membership, { known: new Map(), next, max: inflightsMax(core) });
   // Until these have taken effect here, no membership change is proposed: one of them may be one.
   core.pendingMembershipIndex = core.log.lastIndex;
   acknowledgeOwn(core);
   core.progress.get(core.id)?.becomeReplicate();
   // Only an entry of its own term shows a leader what is committed (Raft §5.4.2, §8). Empty, so that no limit can refuse it.
   appendOwn(core, [new Uint8Array(0)], 'noop');
-}
-
-function newProgress(core: Core): Map<NodeId, Progress> {
-  const next = LogIndex(core.log.lastIndex + 1);
-  const max = { messages: core.limits.inflightMessagesMax, bytes: core.limits.inflightBytesMax };
-  const { membership } = core;
-  const { learners } = membership;
-  return new Map(
-    membersOf(membership).map((node) => [node, new Progress({ node, next, isLearner: learners.includes(node), max })]),
-  );
 }
 
 /** Every election timeout: a leader that a quorum was not heard from since the last time steps down. */

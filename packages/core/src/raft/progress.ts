@@ -1,6 +1,7 @@
 import { LogIndex, type NodeId } from '@lockstep/contract/ids';
 import { Inflights, type InflightsMax } from './inflights.ts';
-import type { PeerProgress, SnapshotMeta } from './types.ts';
+import { membersOf } from './membership.ts';
+import type { Membership, PeerProgress, SnapshotMeta } from './types.ts';
 
 /**
  * How the leader sends to a peer. `probe`: one append at a time until the peer says where its log agrees. `replicate`:
@@ -16,8 +17,8 @@ export class Progress {
   readonly node: NodeId;
   readonly inflights: Inflights;
   isLearner: boolean;
-  /** Heard from since the last check of the quorum. A new peer counts as active until then. */
-  isRecentlyActive = true;
+  /** Heard from since the last check of the quorum. */
+  isRecentlyActive = false;
   /** What `ready()` shall send to the peer. */
   appendWanted: AppendWanted = 'no';
   /** The fetch from the log store that the next append waits for; 0 for none. */
@@ -173,4 +174,19 @@ export class Progress {
   #lowerSentCommit(): void {
     if (this.#sentCommit > this.#next - 1) this.#sentCommit = LogIndex(this.#next - 1);
   }
+}
+
+/** Progress for every member: what is known of those that stay, and new ones that are probed from `next` on. */
+export function progressOf(
+  membership: Membership,
+  of: { readonly known: ReadonlyMap<NodeId, Progress>; readonly next: LogIndex; readonly max: InflightsMax },
+): Map<NodeId, Progress> {
+  const progress = new Map<NodeId, Progress>();
+  for (const node of membersOf(membership)) {
+    const isLearner = membership.learners.includes(node);
+    const peer = of.known.get(node) ?? new Progress({ node, next: of.next, isLearner, max: of.max });
+    peer.isLearner = isLearner;
+    progress.set(node, peer);
+  }
+  return progress;
 }

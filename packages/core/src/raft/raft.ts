@@ -41,8 +41,9 @@ export { decodeMembershipChange, encodeMembershipChange } from './membership-cod
 export class Raft {
   readonly #core: Core;
 
-  constructor(options: RaftOptions) {
-    this.#core = createCore(options);
+  /** `core` is given by tests that look inside. */
+  constructor(options: RaftOptions, core: Core = createCore(options)) {
+    this.#core = core;
   }
 
   get lastIndex(): LogIndex {

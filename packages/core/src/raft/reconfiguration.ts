@@ -1,8 +1,8 @@
 import { LogIndex } from '@lockstep/contract/ids';
-import { type Core, noNode, votersOf } from './core.ts';
-import { changeMembership, isJoint, membersOf } from './membership.ts';
+import { type Core, inflightsMax, noNode, votersOf } from './core.ts';
+import { changeMembership, isJoint } from './membership.ts';
 import { encodeMembershipChange } from './membership-codec.ts';
-import { Progress } from './progress.ts';
+import { progressOf } from './progress.ts';
 import { isVoter } from './quorum.ts';
 import {
   abortTransfer,
@@ -60,7 +60,12 @@ export function applyMembership(core: Core, change: MembershipChange | undefined
 
 /** Goes on leading with the members that are in force now. */
 function leadWith(core: Core): void {
-  core.progress = changedProgress(core);
+  const known = core.progress;
+  // A new member is probed at the log's end.
+  const next = LogIndex(Math.max(core.log.lastIndex, 1));
+  core.progress = progressOf(core.membership, { known, next, max: inflightsMax(core) });
+  // It hasn't had the time to answer: the next check of the quorum must not count that against it.
+  for (const peer of core.progress.values()) if (!known.has(peer.node)) peer.isRecentlyActive = true;
   if (!isVoter(core.voters, core.id)) {
     // A leader that is no voter could lead only what others commit: it does not count itself, and gives up at once.
     if (core.stepDownOnRemoval) becomeFollower(core, core.term, noNode);
@@ -71,21 +76,6 @@ function leadWith(core: Core): void {
   // A smaller quorum may have what a larger one had not.
   if (advanceCommit(core)) return;
   for (const peer of core.progress.values()) if (peer.node !== core.id) wantAppend(core, peer, 'if-entries');
-}
-
-/** Keeps what is known of members that stay; new ones are probed at the log's end. */
-function changedProgress(core: Core): Map<Progress['node'], Progress> {
-  const { membership, limits } = core;
-  const max = { messages: limits.inflightMessagesMax, bytes: limits.inflightBytesMax };
-  const next = LogIndex(Math.max(core.log.lastIndex, 1));
-  const progress: typeof core.progress = new Map();
-  for (const node of membersOf(membership)) {
-    const isLearner = membership.learners.includes(node);
-    const known = core.progress.get(node) ?? new Progress({ node, next, isLearner, max });
-    known.isLearner = isLearner;
-    progress.set(node, known);
-  }
-  return progress;
 }
 
 /** A membership entry that this leader knows of may not have taken effect here. */
