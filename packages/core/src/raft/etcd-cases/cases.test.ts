@@ -11,9 +11,8 @@ import { membershipText, newObservation, observationsIn } from './observation.ts
 import { type Arg, type Case, parseCases } from './parse.ts';
 
 /** etcd's published cases (Apache-2.0) are read from a folder beside the repository, or from the one that this variable names. */
-const folder =
-  process.env['LOCKSTEP_ETCD_RAFT_TESTDATA'] ??
-  join(import.meta.dirname, '../../../../../../shared/etcd-raft-testdata');
+const named = process.env['LOCKSTEP_ETCD_RAFT_TESTDATA'];
+const folder = named ?? join(import.meta.dirname, '../../../../../../shared/etcd-raft-testdata');
 
 /** Directives that ask for what this core has decided against, with the reason. A file with one of them is listed as skipped, with it. */
 const notOurs: readonly { readonly arg: string; readonly reason: string }[] = [
