@@ -47,7 +47,11 @@ export interface CommittedEntry {
 
 /** Seals one entry's transactions for its place in the log. Only the leader calls it, and only while it is unsealed. */
 export interface EntryEncoder {
-  readonly encode: (place: { readonly index: LogIndex; readonly term: Term }, timeMs: number, transactions: readonly Uint8Array[]) => Uint8Array;
+  readonly encode: (
+    place: { readonly index: LogIndex; readonly term: Term },
+    timeMs: number,
+    transactions: readonly Uint8Array[],
+  ) => Uint8Array;
 }
 
 /** The other side of the port. All calls come from the driver's loop, one at a time; none may throw. */
@@ -66,17 +70,27 @@ export interface StateMachine {
   /** The last index in the state's own database, when the process started. */
   readonly appliedIndex: () => LogIndex;
   /** Writes the state as of its applied index into a file (or whatever the implementation reads back), and names it. */
-  readonly takeSnapshot: (done: (snapshot: { readonly id: string; readonly index: LogIndex } | undefined) => void) => void;
+  readonly takeSnapshot: (
+    done: (snapshot: { readonly id: string; readonly index: LogIndex } | undefined) => void,
+  ) => void;
   /** Bytes of a snapshot that was taken here; undefined when it is gone. `total` is its length in bytes. */
   readonly readSnapshot: (
     at: { readonly id: string; readonly offset: number; readonly bytesMax: number },
     done: (chunk: { readonly data: Uint8Array; readonly total: number } | undefined) => void,
   ) => void;
   /** Stores bytes of a snapshot that another node offers; `received` answers how many bytes are here already (resume). */
-  readonly receiveSnapshot: (at: { readonly id: string; readonly offset: number; readonly data: Uint8Array }, done: (ok: boolean) => void) => void;
+  readonly receiveSnapshot: (
+    at: { readonly id: string; readonly offset: number; readonly data: Uint8Array },
+    done: (ok: boolean) => void,
+  ) => void;
   readonly receivedBytes: (id: string) => number;
   /** Checks the received snapshot in full and swaps it in, durably, before `done(true)`. Until then the old state serves. */
   readonly installSnapshot: (meta: SnapshotMeta, done: (ok: boolean) => void) => void;
+  /**
+   * The last snapshot that `installSnapshot` swapped in, stored in the same step as the swap. After a crash between the swap
+   * and the reset of the log, the driver finishes from it. A machine without it can't tell the two apart: install is refused.
+   */
+  readonly installedSnapshot?: () => SnapshotMeta | undefined;
 }
 
 export interface NodeStatus {

@@ -1,0 +1,33 @@
+import type { LogIndex, Term } from '@lockstep/contract/ids';
+import { LogIndex as asLogIndex, Term as asTerm } from '@lockstep/contract/ids';
+import type { Raft } from './raft/raft.ts';
+
+/**
+ * Knows whether this node, as leader, may order transactions and confirm reads yet: once its state holds everything that
+ * came before its own term. Only then is the log's time known (entries are opaque here), and the keyring up to date.
+ */
+export class Leadership {
+  readonly #core: Raft;
+  readonly #appliedIndex: () => LogIndex;
+  #term: Term = asTerm(0);
+  #beginsAt: LogIndex = asLogIndex(0);
+
+  constructor(core: Raft, appliedIndex: () => LogIndex) {
+    this.#core = core;
+    this.#appliedIndex = appliedIndex;
+  }
+
+  isLeader(): boolean {
+    return this.#core.role === 'leader';
+  }
+
+  /** To be asked in every turn before anything is proposed: the first time in a term, the log ends with the term's no-op. */
+  isReady(): boolean {
+    if (this.#core.role !== 'leader') return false;
+    if (this.#core.term !== this.#term) {
+      this.#term = this.#core.term;
+      this.#beginsAt = this.#core.lastIndex;
+    }
+    return this.#appliedIndex() >= this.#beginsAt;
+  }
+}

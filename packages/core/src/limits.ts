@@ -1,0 +1,65 @@
+const KiB = 1024;
+const MiB = 1024 * KiB;
+
+/** One request's facts. A KV value of 512 KiB (Vault's usual bound) twice over, so that its index and audit facts fit beside it. */
+export const transactionBytesMax: number = 1 * MiB;
+
+/** Plain transactions in one entry. Sealed it still fits a peer frame (4 MiB) with room for heads, and one fsync of it takes under 20 ms. */
+export const entryBytesMax: number = 2 * MiB;
+
+/** Transactions in one entry: apply of one entry stays under about 10 ms, so that no heartbeat waits behind it. */
+export const transactionsPerEntryMax = 1024;
+
+/** Transactions that wait here for a leader or for their turn: a few seconds of the highest rate we have measured. */
+export const proposalsWaitingMax = 16_384;
+
+/** Bytes of the same. They are plain text in memory, so few. */
+export const proposalBytesWaitingMax: number = 32 * MiB;
+
+/** Transactions sent to the leader and not yet answered. As many as may wait: the leader's queue has the same bound. */
+export const proposalsForwardedMax = 16_384;
+
+/** Callers that wait for a read index: one each for every request that the doors let in, with room. */
+export const readsWaitingMax = 65_536;
+
+/** Rounds of ReadIndex under way from one node. More would send a heartbeat each without confirming sooner than the next round does. */
+export const readRoundsMax = 4;
+
+/** Peers' read requests that wait for a new leader's first commit; a peer has at most `readRoundsMax` of them, resent a few times. */
+export const peerReadsWaitingMax = 1024;
+
+/** Messages that came in one turn: past this the newest are dropped, as a full network would (Raft repeats what matters). */
+export const inboxMessagesMax = 65_536;
+
+/** Ready rounds in one turn of the loop, so that timers and sockets get their share. */
+export const readyRoundsMax = 16;
+
+/** Bytes of batches merged into one store write: an fsync of this much stays well under an election timeout on a slow disk. */
+export const writeBytesMax: number = 8 * MiB;
+
+/** Bytes of committed entries read back in one piece for a state that catches up after unseal: bounds memory and the length of a turn. */
+export const catchUpBytesMax: number = 4 * MiB;
+
+/** Applied entries between two compactions (etcd: 10,000 to 100,000; hashicorp/raft: 8,192). */
+export const compactionEntries = 10_000;
+
+/** Applied bytes between two compactions: keeps the log database near this size plus its tail. */
+export const compactionBytes: number = 64 * MiB;
+
+/** Entries that stay behind a compaction, so that a follower that was away for some seconds needs no snapshot (etcd: 5,000). */
+export const tailEntriesKept = 5_000;
+
+/** Bytes of the same: large entries must not keep gigabytes. */
+export const tailBytesKept: number = 32 * MiB;
+
+/** The tail's size is known at every so many entries: 64 keeps the table of a 10,000-entry log under 200 rows. */
+export const sizeCheckpointEntries = 64;
+
+/** Leaderless timeouts after which a sealed voter campaigns all the same: unsealed voters come first, but someone must lead. */
+export const sealedTimeoutsMax = 3;
+
+/** A tick this many intervals late is a process that was paused: it reads its sockets before it judges anybody's silence. */
+export const lateTicksMax = 4;
+
+/** Times that one snapshot is offered to a follower before another is taken: its contents may be gone or damaged. */
+export const snapshotAttemptsMax = 6;

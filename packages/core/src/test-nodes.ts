@@ -1,0 +1,223 @@
+import { LogIndex, NodeId } from '@lockstep/contract/ids';
+import { emptyMemoryLogImage, MemoryLog, type MemoryLogImage } from './log/memory-log.ts';
+import { startNode } from './node.ts';
+import type { ConsensusNode, NodeOptions } from './node-options.ts';
+import { type MemoryEndpoint, MemoryNetwork } from './peers/memory-peers.ts';
+import type { CommittedEntry, EntryEncoder, StateMachine } from './port.ts';
+import type { SnapshotMeta } from './raft/types.ts';
+
+/** Time that passes only when a test says so; everything asynchronous of a test cluster happens on it. */
+export class VirtualTime {
+  nowMs = 0;
+  #events: { readonly atMs: number; readonly order: number; readonly run: () => void }[] = [];
+  #order = 0;
+
+  after(ms: number, run: () => void): () => void {
+    const event = { atMs: this.nowMs + ms, order: this.#order++, run };
+    this.#events.push(event);
+    return () => {
+      this.#events = this.#events.filter((other) => other !== event);
+    };
+  }
+
+  /** The whole process stands still for `ms`. */
+  pause(ms: number): void {
+    this.nowMs += ms;
+  }
+
+  /** Runs what is due within the next `ms`. */
+  pass(ms: number): void {
+    const untilMs = this.nowMs + ms;
+    for (;;) {
+      const due = this.#events.filter((event) => event.atMs <= untilMs);
+      const next = due.toSorted((a, b) => a.atMs - b.atMs || a.order - b.order)[0];
+      if (next === undefined) break;
+      this.#events = this.#events.filter((event) => event !== next);
+      this.nowMs = Math.max(this.nowMs, next.atMs);
+      next.run();
+    }
+    this.nowMs = untilMs;
+  }
+}
+
+/** A state that remembers what was applied, as text `time:transaction,transaction`. */
+export class TestMachine implements StateMachine {
+  isSealed = false;
+  applied: CommittedEntry[] = [];
+  controls: CommittedEntry[] = [];
+  installed: SnapshotMeta | undefined;
+  readonly #received = new Map<string, Uint8Array>();
+  readonly #snapshots = new Map<string, { readonly bytes: Uint8Array; readonly entries: readonly CommittedEntry[] }>();
+  readonly #node: NodeId;
+  #lastIndex = LogIndex(0);
+
+  constructor(node: NodeId) {
+    this.#node = node;
+  }
+
+  get texts(): readonly string[] {
+    return this.applied.filter((entry) => entry.type === 'transactions').map((entry) => textOf(entry.data));
+  }
+
+  encoder(): EntryEncoder | undefined {
+    if (this.isSealed) return undefined;
+    return {
+      encode: (_place, timeMs, transactions) => Buffer.from(`${timeMs}:${transactions.map(textOf).join(',')}`),
+    };
+  }
+
+  lastTimeMs(): number {
+    return Number(this.texts.at(-1)?.split(':')[0] ?? 0);
+  }
+
+  apply(entries: readonly CommittedEntry[]): boolean {
+    if (this.isSealed) return false;
+    this.applied.push(...entries);
+    this.#lastIndex = entries.at(-1)?.index ?? this.#lastIndex;
+    return true;
+  }
+
+  control(entry: CommittedEntry): void {
+    this.controls.push(entry);
+  }
+
+  appliedIndex(): LogIndex {
+    return this.#lastIndex;
+  }
+
+  takeSnapshot(done: (snapshot: { readonly id: string; readonly index: LogIndex } | undefined) => void): void {
+    const id = `${this.#node}-${this.#lastIndex}`;
+    const entries = [...this.applied];
+    const rows = entries.map(({ index, term, type, data }) => ({ index, term, type, text: textOf(data) }));
+    this.#snapshots.set(id, { bytes: Buffer.from(JSON.stringify(rows)), entries });
+    done({ id, index: this.#lastIndex });
+  }
+
+  readSnapshot(
+    at: { readonly id: string; readonly offset: number; readonly bytesMax: number },
+    done: (chunk: { readonly data: Uint8Array; readonly total: number } | undefined) => void,
+  ): void {
+    const bytes = this.#snapshots.get(at.id)?.bytes;
+    // Small chunks, so that a snapshot is more than one.
+    const end = at.offset + Math.min(at.bytesMax, 64);
+    done(bytes === undefined ? undefined : { data: bytes.subarray(at.offset, end), total: bytes.length });
+  }
+
+  receiveSnapshot(
+    at: { readonly id: string; readonly offset: number; readonly data: Uint8Array },
+    done: (ok: boolean) => void,
+  ): void {
+    const before = this.#received.get(at.id) ?? new Uint8Array(0);
+    if (before.length !== at.offset) return done(false);
+    this.#received.set(at.id, Buffer.concat([before, at.data]));
+    done(true);
+  }
+
+  receivedBytes(id: string): number {
+    return this.#received.get(id)?.length ?? 0;
+  }
+
+  installSnapshot(meta: SnapshotMeta, done: (ok: boolean) => void): void {
+    const rows = JSON.parse(textOf(this.#received.get(meta.id) ?? new Uint8Array(0))) as (CommittedEntry & {
+      text: string;
+    })[];
+    this.applied = rows.map(({ text, ...entry }) => ({ ...entry, data: Buffer.from(text) }));
+    this.#lastIndex = meta.index;
+    this.installed = meta;
+    done(true);
+  }
+
+  installedSnapshot(): SnapshotMeta | undefined {
+    return this.installed;
+  }
+}
+
+export interface TestNode {
+  readonly id: NodeId;
+  readonly machine: TestMachine;
+  readonly log: MemoryLog;
+  readonly node: ConsensusNode;
+  readonly events: string[];
+  readonly errors: unknown[];
+}
+
+/** Nodes 1…n of one cluster on virtual time, with a network and disks that take a millisecond. */
+export class TestNodes {
+  readonly time: VirtualTime = new VirtualTime();
+  readonly network: MemoryNetwork;
+  readonly nodes: TestNode[] = [];
+  /** Nodes that hear nothing and are not heard. */
+  readonly cutOff: Set<NodeId> = new Set();
+  /** Nodes whose disk answers nothing any more. */
+  readonly hanging: Set<NodeId> = new Set();
+  readonly #options: Partial<NodeOptions>;
+
+  constructor(count: number, options: Partial<NodeOptions> = {}) {
+    this.#options = options;
+    this.network = new MemoryNetwork((delivery) => {
+      this.time.after(1, () => {
+        if (!this.cutOff.has(delivery.from) && !this.cutOff.has(delivery.to)) delivery.arrive();
+      });
+    });
+    const ids = Array.from({ length: count }, (_, position) => NodeId(position + 1));
+    for (const id of ids) this.start(id, ids);
+  }
+
+  start(
+    id: NodeId,
+    members: readonly NodeId[],
+    before?: { readonly image: MemoryLogImage; readonly machine: TestMachine },
+  ): TestNode {
+    const { time } = this;
+    const machine = before?.machine ?? new TestMachine(id);
+    const noMembers = { voters: [], votersOutgoing: [], learners: [], learnersNext: [], autoLeave: false };
+    const log = new MemoryLog(before?.image ?? emptyMemoryLogImage(noMembers), {
+      schedule: (work) => void time.after(1, () => this.hanging.has(id) || work()),
+      now: () => time.nowMs,
+    });
+    const events: string[] = [];
+    const errors: unknown[] = [];
+    let endpoint: MemoryEndpoint | undefined;
+    const node = startNode({
+      id,
+      clock: {
+        nowMs: () => time.nowMs,
+        wallMs: () => 1_000_000 + time.nowMs,
+        setTimer: (ms, run) => time.after(ms, run),
+      },
+      // Different timeouts for each node: the first one wins.
+      random: (below) => (id * 3) % below,
+      store: log,
+      stored: log.stored(),
+      peers: (handlers) => {
+        endpoint = this.network.join(id, handlers, {
+          read: (snapshot, offset, bytesMax, done) => machine.readSnapshot({ id: snapshot, offset, bytesMax }, done),
+        });
+        return endpoint.peers;
+      },
+      pullSnapshot: (from, snapshot, offset, handlers) => {
+        if (endpoint === undefined) throw new Error('no endpoint');
+        return endpoint.pullSnapshot(from, snapshot, offset, handlers);
+      },
+      machine,
+      members: members.map((member) => ({ node: member, address: `${member}:1` })),
+      log: (event) => events.push(event),
+      onFatal: (error) => errors.push(error),
+      schedule: (turn) => void time.after(0, turn),
+      ...this.#options,
+    });
+    const started = { id, machine, log, node, events, errors };
+    this.nodes[id - 1] = started;
+    return started;
+  }
+
+  get(id: number): TestNode {
+    const node = this.nodes[id - 1];
+    if (node === undefined) throw new Error(`no node ${id}`);
+    return node;
+  }
+}
+
+export function textOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString();
+}
