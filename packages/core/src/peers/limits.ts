@@ -34,3 +34,38 @@ export const protocolVersionMax = 1;
 
 /** Bytes of one snapshot chunk: large enough that the call's cost vanishes, small enough not to stall an event loop. */
 export const snapshotChunkBytesMax: number = 256 * KiB;
+
+/** Queued bytes for one peer above which new entries for it are dropped: Raft sends them again, a queue only makes them old. */
+export const appendQueueBytesMax: number = 16 * MiB;
+
+/** Queued bytes for one peer above which its stream is broken as stalled: all that is not an append must not be dropped unnoticed. */
+export const peerQueueBytesMax: number = 32 * MiB;
+
+/** What a peer sends to a server is a hello or a snapshot request; everything large flows the other way. */
+export const requestBytesMax = 1024;
+
+/** Streams on one connection: the messages', and snapshots that are pulled, with room for ones not yet closed. */
+export const connectionStreamsMax = 8;
+
+/** Megabytes that one HTTP/2 session may hold on the server (grpc-js sets no limit by default): its queue twice over. */
+export const sessionMemoryMegabytesMax = 64;
+
+/** Connections on the peer port, handshakes included: two for each other node of a large cluster, many times over. */
+export const peerConnectionsMax = 256;
+
+/** A TLS handshake or a hello that takes longer is given up: half of what an election takes. */
+export const handshakeTimeoutMs = 3000;
+
+/** The client's HTTP/2 window, since a server's is fixed at 64 KiB: frames flow from server to client so that this one counts. */
+export const flowControlWindowBytes: number = 8 * MiB;
+
+/** A ping each so often on each connection, and how long its answer may take: a dead peer's stream breaks within one election or two. */
+export const keepaliveTimeMs = 2000;
+export const keepaliveTimeoutMs = 2000;
+
+/** The wait before a stream is opened again: from the least, doubled each time, to the most. Each is shortened by up to half at random. */
+export const reconnectMsMin = 50;
+export const reconnectMsMax = 2000;
+
+/** Refusals logged in one second: whoever reaches the port can cause them. */
+export const refusalsLoggedPerSecondMax = 10;

@@ -5,6 +5,7 @@ import { snapshotChunkBytesMax } from './limits.ts';
 import { decodeMessages } from './peer-codec.ts';
 import type { PeerAddress, PeerEvents, PeerMessage, Peers } from './peers.ts';
 import {
+  chunkAt,
   decodeChunk,
   decodePullRequest,
   encodeChunk,
@@ -122,7 +123,7 @@ export class MemoryNetwork {
 
   #deliverTo(
     target: Member,
-    sent: { from: NodeId; kind: MemoryDelivery['kind']; frame: Uint8Array },
+    sent: { from: NodeId; kind: MemoryDelivery['kind']; frame: Uint8Array | string },
     take: () => void,
   ): void {
     const arrive = (): void => {
@@ -147,34 +148,37 @@ export class MemoryNetwork {
     const frame = encodePullRequest({ id: call.id, offset: call.pull.offset });
     this.#deliverTo(source, { from: member.node, kind: 'snapshot-request', frame }, () => {
       const { id, offset } = decodePullRequest(frame);
-      source.snapshots.read(id, offset, snapshotChunkBytesMax, (chunk) => {
+      source.snapshots.read(id, offset, snapshotChunkBytesMax, (read) => {
         if (this.#members.get(source.node) !== source) return;
-        const reply =
-          chunk === undefined ? new Uint8Array(0) : encodeChunk({ offset, total: chunk.total, data: chunk.data });
+        const chunk = chunkAt(offset, read);
+        const reply = typeof chunk === 'string' ? chunk : encodeChunk(chunk);
         this.#deliverTo(member, { from: source.node, kind: 'snapshot-chunk', frame: reply }, () => {
-          this.#takeChunk(member, source, { ...call, reply });
+          this.#takeChunk(member, source, { ...call, offset, reply });
         });
       });
     });
   }
 
-  #takeChunk(member: Member, source: Member, call: { pull: Pull; id: string; reply: Uint8Array }): void {
+  #takeChunk(
+    member: Member,
+    source: Member,
+    call: { pull: Pull; id: string; offset: number; reply: Uint8Array | 'end' | 'gone' },
+  ): void {
     const { pull, id, reply } = call;
-    if (!member.pulls.has(pull) || !pull.isWaiting) return;
-    if (reply.length === 0) {
-      this.#endPull(member, pull, new LockstepError('not-found', `node ${source.node} has no snapshot "${id}"`));
+    if (!member.pulls.has(pull) || !pull.isWaiting || pull.offset !== call.offset) return;
+    if (typeof reply === 'string') {
+      const gone = new LockstepError(
+        'not-found',
+        `node ${source.node} has no bytes of snapshot "${id}" at ${call.offset}`,
+      );
+      this.#endPull(member, pull, reply === 'end' ? undefined : gone);
       return;
     }
     const chunk = decodeChunk(reply);
-    if (chunk.offset !== pull.offset) return;
     pull.offset += chunk.data.length;
     pull.isWaiting = false;
     pull.handlers.onChunk(chunk.data, chunk.offset, chunk.total, () => {
       if (!member.pulls.has(pull) || pull.isWaiting) return;
-      if (pull.offset === chunk.total) {
-        this.#endPull(member, pull, undefined);
-        return;
-      }
       pull.isWaiting = true;
       this.#requestChunk(member, source, { pull, id });
     });

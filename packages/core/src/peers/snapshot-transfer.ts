@@ -79,7 +79,7 @@ export function encodeChunk(chunk: SnapshotChunk): Uint8Array {
   return written(write);
 }
 
-/** Refuses a chunk that is too long, that ends past `total`, that is empty though bytes are missing, or whose checksum differs. */
+/** Refuses a chunk that is empty or too long, that ends past `total`, or whose checksum differs. */
 export function decodeChunk(frame: Uint8Array): SnapshotChunk {
   const reader = new FrameReader(frame);
   if (reader.u8('kind') !== chunkFrame) throw reader.refusal('is not a snapshot chunk');
@@ -92,9 +92,20 @@ export function decodeChunk(frame: Uint8Array): SnapshotChunk {
     throw reader.refusal(`chunk is ${data.length} bytes, at most ${snapshotChunkBytesMax} are allowed`);
   }
   if (offset + data.length > total) throw reader.refusal(`chunk at ${offset} ends past the snapshot's ${total} bytes`);
-  if (data.length === 0 && offset < total) throw reader.refusal(`chunk at ${offset} is empty`);
+  if (data.length === 0) throw reader.refusal(`chunk at ${offset} is empty`);
   if (crc32(data) !== checksum) throw reader.refusal(`chunk at ${offset} fails its checksum`);
   return { offset, total, data };
+}
+
+/** What a source's answer means to a pull at `offset`: the next bytes, that there are none left, or that it can't go on. */
+export function chunkAt(
+  offset: number,
+  read: { readonly data: Uint8Array; readonly total: number } | undefined,
+): SnapshotChunk | 'end' | 'gone' {
+  if (read === undefined || offset > read.total) return 'gone';
+  if (offset === read.total) return 'end';
+  if (read.data.length === 0) return 'gone';
+  return { offset, total: read.total, data: read.data };
 }
 
 function written(write: (writer: FrameWriter) => void): Uint8Array {

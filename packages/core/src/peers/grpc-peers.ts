@@ -1,0 +1,209 @@
+import { randomInt } from 'node:crypto';
+import type { ServerDuplexStream } from '@grpc/grpc-js';
+import { LockstepError } from '@lockstep/contract/errors';
+import type { NodeId } from '@lockstep/contract/ids';
+import { Handshake, helloFrame, type PeerIdentity } from './handshake.ts';
+import { handshakeTimeoutMs } from './limits.ts';
+import { peerDialer, type PeerDialer, type PeerTls } from './peer-dialer.ts';
+import { type PeerLog, RefusalLog } from './peer-log.ts';
+import { type FromNode, openPeerServer, type PeerServer, refuseCall } from './peer-server.ts';
+import type { PeerAddress, PeerEvents, PeerMessage, Peers } from './peers.ts';
+import { ReceivingStream } from './receiving-stream.ts';
+import { SendingStream } from './sending-stream.ts';
+import { pullFrom, serveSnapshot } from './snapshot-call.ts';
+import type { PullHandlers, PullSnapshot, SnapshotSource } from './snapshot-transfer.ts';
+
+export interface GrpcPeersOptions {
+  readonly self: PeerIdentity;
+  readonly listen: { readonly host: string; readonly port: number };
+  readonly tls: PeerTls;
+  /** The pin (see `pinOf`) of each node's key. Looked up anew for each connection and call. */
+  readonly pins: ReadonlyMap<NodeId, string>;
+  readonly events: PeerEvents;
+  readonly snapshot: SnapshotSource;
+  readonly log: PeerLog;
+  /** An integer in [0, below), for the waits between attempts. */
+  readonly random?: (below: number) => number;
+  /** Monotonic milliseconds. */
+  readonly now?: () => number;
+}
+
+export interface GrpcPeers {
+  readonly peers: Peers;
+  /** Where this node listens: useful after asking for port 0. */
+  readonly port: number;
+  readonly pullSnapshot: PullSnapshot;
+}
+
+/**
+ * The streams between the nodes: gRPC over mutual TLS 1.3, one long-lived stream for each ordered pair. The *receiver* opens it
+ * and says hello; messages flow from server to client, where HTTP/2's window can be set. Both sides must hold the key that is
+ * pinned for them, be of the same cluster and speak a common version; everything else is refused with an error and a log event.
+ */
+export async function openGrpcPeers(options: GrpcPeersOptions): Promise<GrpcPeers> {
+  const links = new Links(options);
+  const { listen, tls, pins } = options;
+  const server = await openPeerServer({
+    listen,
+    tls,
+    pins,
+    refusals: links.refusals,
+    onReceive: (from) => links.greeted(from),
+    onPull: ({ node, call }) => {
+      try {
+        links.requireMember(node);
+        serveSnapshot(call, options.snapshot);
+      } catch (error) {
+        links.refuse({ node, call }, error);
+      }
+    },
+  });
+  links.server = server;
+  return {
+    peers: {
+      send: (to, messages) => links.send(to, messages),
+      setPeers: (peers) => links.setPeers(peers),
+      close: () => links.close(),
+    },
+    port: server.port,
+    pullSnapshot: (from, id, offset, handlers) => links.pull(from, { id, offset, handlers }),
+  };
+}
+
+/** All streams of one node, in both directions. */
+class Links {
+  readonly refusals: RefusalLog;
+  server: PeerServer | undefined;
+  readonly #options: GrpcPeersOptions;
+  readonly #handshake: Handshake;
+  readonly #dialer: PeerDialer;
+  readonly #members = new Map<NodeId, PeerAddress>();
+  readonly #sending = new Map<NodeId, SendingStream>();
+  readonly #receiving = new Map<NodeId, ReceivingStream>();
+  readonly #unreachable = new Set<NodeId>();
+  #isClosed = false;
+
+  constructor(options: GrpcPeersOptions) {
+    this.#options = options;
+    this.#handshake = new Handshake(options.self);
+    this.#dialer = peerDialer(options.tls, options.pins);
+    this.refusals = new RefusalLog(options.log, options.now ?? (() => performance.now()));
+  }
+
+  send(to: NodeId, messages: readonly PeerMessage[]): void {
+    const stream = this.#sending.get(to);
+    if (stream !== undefined) stream.send(messages);
+    else if (messages.some(awaitsAnswer)) this.#reportUnreachable(to);
+  }
+
+  setPeers(peers: readonly PeerAddress[]): void {
+    if (this.#isClosed) return;
+    const { self } = this.#options;
+    const wanted = new Map(peers.filter((peer) => peer.node !== self.node).map((peer) => [peer.node, peer]));
+    for (const node of this.#members.keys()) if (!wanted.has(node)) this.#forget(node);
+    for (const peer of wanted.values()) {
+      this.#members.set(peer.node, peer);
+      if (this.#receiving.get(peer.node)?.address === peer.address) continue;
+      this.#receiving.get(peer.node)?.stop();
+      this.#receiving.set(peer.node, this.#receive(peer));
+    }
+  }
+
+  requireMember(node: NodeId): void {
+    if (!this.#members.has(node)) throw new LockstepError('denied', `node ${node} is not a member of this cluster`);
+  }
+
+  /** A peer opened a stream on which it wants to receive: its hello must come first. */
+  greeted(from: FromNode<ServerDuplexStream<Buffer, Buffer>>): void {
+    const { node, call } = from;
+    const timer = setTimeout(
+      () => this.refuse(from, new LockstepError('unavailable', `node ${node} said no hello in time`)),
+      handshakeTimeoutMs,
+    );
+    let stream: SendingStream | undefined;
+    call.on('data', (frame: Buffer) => {
+      clearTimeout(timer);
+      try {
+        if (stream !== undefined) throw new LockstepError('invalid-input', `node ${node} sent a frame after its hello`);
+        this.requireMember(node);
+        this.#handshake.check(frame, node);
+      } catch (error) {
+        stream?.over('the peer sent a frame after its hello');
+        this.refuse(from, error);
+        return;
+      }
+      stream = this.#startSending(from);
+    });
+    call.on('end', () => stream?.over('the peer ended the stream'));
+    call.on('cancelled', () => {
+      clearTimeout(timer);
+      stream?.over('the peer broke the stream');
+    });
+  }
+
+  refuse(from: FromNode<Parameters<typeof refuseCall>[0]>, error: unknown): void {
+    const { node, call } = from;
+    this.refusals.refused({
+      node,
+      remote: call.getPeer(),
+      reason: error instanceof Error ? error.message : String(error),
+    });
+    refuseCall(call, error);
+  }
+
+  pull(from: NodeId, request: { id: string; offset: number; handlers: PullHandlers }): { readonly cancel: () => void } {
+    const peer = this.#members.get(from);
+    if (peer !== undefined) return pullFrom(this.#dialer, peer, request);
+    const timer = setImmediate(() =>
+      request.handlers.onEnd(new LockstepError('unavailable', `node ${from} is not a member`)),
+    );
+    return { cancel: () => clearImmediate(timer) };
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    for (const node of this.#members.keys()) this.#forget(node);
+    await this.server?.close();
+  }
+
+  #receive(peer: PeerAddress): ReceivingStream {
+    const { self, events, log, random = (below: number) => randomInt(below) } = this.#options;
+    return new ReceivingStream({ self, peer, dialer: this.#dialer, handshake: this.#handshake, events, log, random });
+  }
+
+  #startSending(from: FromNode<ServerDuplexStream<Buffer, Buffer>>): SendingStream {
+    const { self, log, events } = this.#options;
+    const { node, call } = from;
+    this.#sending.get(node)?.over('the peer opened another stream');
+    const onOver = (stream: SendingStream): void => {
+      if (this.#sending.get(node) === stream) this.#sending.delete(node);
+      events.onDisconnected(node);
+    };
+    const stream = new SendingStream({ node, call, log, onOver });
+    this.#sending.set(node, stream);
+    stream.hello(helloFrame(self));
+    return stream;
+  }
+
+  #forget(node: NodeId): void {
+    this.#members.delete(node);
+    this.#receiving.get(node)?.stop();
+    this.#receiving.delete(node);
+    this.#sending.get(node)?.over('the node is no longer a member');
+    this.server?.cut(node);
+  }
+
+  /** Nothing was sent, but whoever asked must not wait for an answer until a deadline. */
+  #reportUnreachable(node: NodeId): void {
+    if (this.#unreachable.has(node) || this.#isClosed) return;
+    this.#unreachable.add(node);
+    setImmediate(() => {
+      this.#unreachable.delete(node);
+      if (!this.#isClosed) this.#options.events.onDisconnected(node);
+    });
+  }
+}
+
+function awaitsAnswer(message: PeerMessage): boolean {
+  return message.kind === 'propose' || message.kind === 'read-index';
+}

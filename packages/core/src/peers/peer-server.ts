@@ -1,0 +1,184 @@
+import { createServer, type Server as TlsServer, type TLSSocket } from 'node:tls';
+import { Server, ServerCredentials, type ServerDuplexStream, type ServerWritableStream, status } from '@grpc/grpc-js';
+import { LockstepError } from '@lockstep/contract/errors';
+import type { NodeId } from '@lockstep/contract/ids';
+import {
+  connectionStreamsMax,
+  frameBytesMax,
+  handshakeTimeoutMs,
+  keepaliveTimeMs,
+  keepaliveTimeoutMs,
+  peerConnectionsMax,
+  requestBytesMax,
+  sessionMemoryMegabytesMax,
+} from './limits.ts';
+import type { PeerTls } from './peer-dialer.ts';
+import type { RefusalLog } from './peer-log.ts';
+import { asIs, pullSnapshotMethod, receiveMethod } from './peer-method.ts';
+import { pinOf } from './peer-pin.ts';
+
+/** A call from a node whose certificate was checked. */
+export interface FromNode<Call> {
+  readonly node: NodeId;
+  readonly call: Call;
+}
+
+export interface PeerServerOptions {
+  readonly listen: { readonly host: string; readonly port: number };
+  readonly tls: PeerTls;
+  readonly pins: ReadonlyMap<NodeId, string>;
+  readonly refusals: RefusalLog;
+  readonly onReceive: (from: FromNode<ServerDuplexStream<Buffer, Buffer>>) => void;
+  readonly onPull: (from: FromNode<ServerWritableStream<Buffer, Buffer>>) => void;
+}
+
+export interface PeerServer {
+  readonly port: number;
+  /** Cuts every connection of a node. */
+  readonly cut: (node: NodeId) => void;
+  readonly close: () => Promise<void>;
+}
+
+/**
+ * Listens for the other nodes. TLS is ended here and not by gRPC, so that whoever holds no pinned key is refused, and logged,
+ * before a byte of HTTP/2 is read.
+ */
+export async function openPeerServer(options: PeerServerOptions): Promise<PeerServer> {
+  const grpc = grpcServer(options);
+  const injector = grpc.createConnectionInjector(ServerCredentials.createInsecure());
+  const sockets = new Map<TLSSocket, NodeId>();
+  const tlsServer = createServer({
+    ca: options.tls.caPem,
+    cert: options.tls.certPem,
+    key: options.tls.keyPem,
+    requestCert: true,
+    rejectUnauthorized: true,
+    minVersion: 'TLSv1.3',
+    ALPNProtocols: ['h2'],
+    handshakeTimeout: handshakeTimeoutMs,
+  });
+  tlsServer.maxConnections = peerConnectionsMax;
+  tlsServer.on('tlsClientError', (error, socket) => {
+    options.refusals.refused({ remote: remoteOf(socket), reason: `TLS: ${tlsReason(error, socket)}` });
+  });
+  tlsServer.on('secureConnection', (socket) => {
+    socket.on('error', () => undefined);
+    const node = nodeOf(socket, options.pins);
+    if (node === undefined) {
+      options.refusals.refused({ remote: remoteOf(socket), reason: 'the certificate holds the key of no known node' });
+      socket.destroy();
+      return;
+    }
+    sockets.set(socket, node);
+    socket.on('close', () => sockets.delete(socket));
+    injector.injectConnection(socket);
+  });
+  await listening(tlsServer, options.listen);
+  const address = tlsServer.address();
+  const port = typeof address === 'object' && address !== null ? address.port : options.listen.port;
+  return {
+    port,
+    cut: (node) => {
+      for (const [socket, owner] of sockets) if (owner === node) socket.destroy();
+    },
+    close: () =>
+      new Promise((resolve) => {
+        tlsServer.close(() => resolve());
+        grpc.forceShutdown();
+        for (const socket of sockets.keys()) socket.destroy();
+      }),
+  };
+}
+
+function grpcServer(options: PeerServerOptions): Server {
+  const server = new Server({
+    'grpc.max_receive_message_length': requestBytesMax,
+    'grpc.max_send_message_length': frameBytesMax,
+    'grpc.max_concurrent_streams': connectionStreamsMax,
+    'grpc-node.max_session_memory': sessionMemoryMegabytesMax,
+    'grpc.keepalive_time_ms': keepaliveTimeMs,
+    'grpc.keepalive_timeout_ms': keepaliveTimeoutMs,
+    'grpc.enable_channelz': 0,
+  });
+  const method = {
+    requestSerialize: asIs,
+    requestDeserialize: asIs,
+    responseSerialize: asIs,
+    responseDeserialize: asIs,
+  };
+  server.addService(
+    {
+      receive: { path: receiveMethod, requestStream: true, responseStream: true, ...method },
+      pullSnapshot: { path: pullSnapshotMethod, requestStream: false, responseStream: true, ...method },
+    },
+    {
+      receive: (call: ServerDuplexStream<Buffer, Buffer>) => forNode(call, options, options.onReceive),
+      pullSnapshot: (call: ServerWritableStream<Buffer, Buffer>) => forNode(call, options, options.onPull),
+    },
+  );
+  return server;
+}
+
+type AnyCall = ServerDuplexStream<Buffer, Buffer> | ServerWritableStream<Buffer, Buffer>;
+
+/** Finds out once more who calls; the pins may have changed since the connection was made. */
+function forNode<Call extends AnyCall>(
+  call: Call,
+  options: PeerServerOptions,
+  handle: (from: FromNode<Call>) => void,
+): void {
+  const certificate = call.getAuthContext().sslPeerCertificate;
+  const node = certificate === undefined ? undefined : pinned(certificate.raw, options.pins);
+  if (node === undefined)
+    refuseCall(call, new LockstepError('denied', 'the certificate holds the key of no known node'));
+  else handle({ node, call });
+}
+
+const grpcCodes = new Map([
+  ['denied', status.PERMISSION_DENIED],
+  ['invalid-input', status.INVALID_ARGUMENT],
+  ['failed-precondition', status.FAILED_PRECONDITION],
+  ['not-found', status.NOT_FOUND],
+  ['unavailable', status.UNAVAILABLE],
+]);
+
+/** Ends a call with an error's code and message. */
+export function refuseCall(call: AnyCall, error: unknown): void {
+  const code = error instanceof LockstepError ? (grpcCodes.get(error.code) ?? status.INTERNAL) : status.INTERNAL;
+  call.emit('error', { code, details: error instanceof LockstepError ? error.message : 'internal error' });
+}
+
+function nodeOf(socket: TLSSocket, pins: ReadonlyMap<NodeId, string>): NodeId | undefined {
+  const { raw } = socket.getPeerCertificate();
+  return raw === undefined ? undefined : pinned(raw, pins);
+}
+
+function pinned(certificate: Uint8Array, pins: ReadonlyMap<NodeId, string>): NodeId | undefined {
+  const pin = pinOf(certificate);
+  for (const [node, known] of pins) if (known === pin) return node;
+  return undefined;
+}
+
+/** Node says "socket hang up" for a certificate that it refused itself, and adds source lines to what OpenSSL says. */
+function tlsReason(error: Error, socket: TLSSocket): string {
+  const refused: unknown = socket.authorizationError;
+  if (typeof refused === 'string') return `the certificate was refused: ${refused}`;
+  return 'reason' in error && typeof error.reason === 'string' ? error.reason : error.message;
+}
+
+function remoteOf(socket: TLSSocket): string {
+  return `${socket.remoteAddress ?? 'unknown'}:${socket.remotePort ?? 0}`;
+}
+
+function listening(server: TlsServer, at: { readonly host: string; readonly port: number }): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (cause) => {
+      reject(
+        new LockstepError('failed-precondition', `peer port ${at.host}:${at.port} can't be opened: ${cause.message}`, {
+          cause,
+        }),
+      );
+    });
+    server.listen(at.port, at.host, resolve);
+  });
+}

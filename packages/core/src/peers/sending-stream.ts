@@ -1,0 +1,85 @@
+import { status, type ServerDuplexStream } from '@grpc/grpc-js';
+import type { NodeId } from '@lockstep/contract/ids';
+import { framesOf } from './frames-of.ts';
+import { appendQueueBytesMax, peerQueueBytesMax } from './limits.ts';
+import type { PeerLog } from './peer-log.ts';
+import { toBuffer } from './peer-method.ts';
+import type { PeerMessage } from './peers.ts';
+
+export type FrameStream = ServerDuplexStream<Buffer, Buffer>;
+
+/** This node's messages to one peer, on the stream that the peer opened and said hello on. */
+export class SendingStream {
+  readonly node: NodeId;
+  readonly #call: FrameStream;
+  readonly #log: PeerLog;
+  readonly #onOver: (stream: SendingStream) => void;
+  #queuedBytes = 0;
+  #isDropping = false;
+  #isOver = false;
+
+  constructor(options: {
+    readonly node: NodeId;
+    readonly call: FrameStream;
+    readonly log: PeerLog;
+    readonly onOver: (stream: SendingStream) => void;
+  }) {
+    this.node = options.node;
+    this.#call = options.call;
+    this.#log = options.log;
+    this.#onOver = options.onOver;
+    this.#log({ kind: 'connected', node: this.node, direction: 'sending' });
+  }
+
+  /** One frame, unless the messages need several. While too much is queued, entries are dropped; far beyond that the stream breaks. */
+  send(messages: readonly PeerMessage[]): void {
+    const kept = this.#queuedBytes > appendQueueBytesMax ? this.#withoutEntries(messages) : messages;
+    const tooLarge = (message: PeerMessage, bytes: number): void => {
+      this.#log({
+        kind: 'dropping',
+        node: this.node,
+        reason: `a ${message.kind} message of ${bytes} bytes fits no frame`,
+      });
+    };
+    for (const frame of framesOf(kept, tooLarge)) this.#write(frame);
+  }
+
+  /** The first frame. */
+  hello(frame: Uint8Array): void {
+    this.#write(frame);
+  }
+
+  over(reason: string, code: status = status.UNAVAILABLE): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#log({ kind: 'disconnected', node: this.node, direction: 'sending', reason });
+    this.#call.emit('error', { code, details: reason });
+    this.#onOver(this);
+  }
+
+  #write(frame: Uint8Array): void {
+    if (this.#isOver) return;
+    if (this.#queuedBytes + frame.length > peerQueueBytesMax) {
+      this.over(`stalled with ${this.#queuedBytes} bytes queued`);
+      return;
+    }
+    this.#queuedBytes += frame.length;
+    this.#call.write(toBuffer(frame), () => {
+      this.#queuedBytes -= frame.length;
+      if (this.#queuedBytes <= appendQueueBytesMax) this.#isDropping = false;
+    });
+  }
+
+  #withoutEntries(messages: readonly PeerMessage[]): readonly PeerMessage[] {
+    if (!this.#isDropping) {
+      const reason = `${this.#queuedBytes} bytes are queued: no new entries until they are sent`;
+      this.#log({ kind: 'dropping', node: this.node, reason });
+    }
+    this.#isDropping = true;
+    return messages.filter((message) => !carriesEntries(message));
+  }
+}
+
+function carriesEntries(message: PeerMessage): boolean {
+  return message.kind === 'raft' && message.message.type === 'append' && message.message.entries.length > 0;
+}
