@@ -243,6 +243,24 @@ describe('what is not damage is accepted', () => {
     expect((await openIn(image)).stored.lastIndex).toBe(1);
   });
 
+  test('a write whose head is cut by the end of a block, at every place', async () => {
+    const directory = await newDirectory();
+    const { store } = await openIn(directory);
+    await write(store, batch({ entries: [entry(1, 1)] }));
+    // What LevelDB and the log add to an entry's bytes: fragment, write, operation, key, two lengths, entry.
+    const overhead = 7 + 12 + 1 + 1 + 9 + 3 + 17;
+    const block = 32 * 1024;
+    let index = 1;
+    for (let left = 0; left <= 20; left++) {
+      const { size } = await stat(await newestLogFile(directory));
+      const bytes = block - (size % block) - left - overhead;
+      await write(store, batch({ entries: [entry(++index, 1, bytes)] }));
+      expect((await stat(await newestLogFile(directory))).size % block).toBe((block - left) % block);
+      await write(store, batch({ entries: [entry(++index, 1, 50)] }));
+    }
+    expect((await openIn(await crashImage(directory))).stored.lastIndex).toBe(index);
+  });
+
   test('one unreadable slot of the marker file', async () => {
     const image = await imageOf(3);
     await flipBit(join(image, 'MARKER'), 20);

@@ -268,6 +268,8 @@ class Contents {
     if (snapshot.index <= this.#snapshot.index) return;
     const forgotten = snapshot.index - this.#snapshot.index;
     assert(forgotten <= this.#entries.length, `compaction to ${snapshot.index} passes the end of the log`);
+    const term = this.#entries[forgotten - 1]?.term;
+    assert(term === snapshot.term, `compaction to ${snapshot.index} names term ${snapshot.term}, not ${term}`);
     this.#entries.splice(0, forgotten);
     this.#snapshot = snapshot;
     if (snapshot.index <= this.#appliedMembershipIndex) return;

@@ -87,7 +87,7 @@ function scanBytes(file: string, bytes: Buffer, kind: FileKind): Scan {
   let firstSequence: number | undefined;
   let nextSequence: number | undefined;
   /** The record that a fragment began and none has ended yet. */
-  let open: { readonly at: number; readonly batch: Batch | undefined } | undefined;
+  let open: OpenRecord | undefined;
   const result = (tornTailAt: number | undefined): Scan => ({ file, records, tornTailAt, firstSequence, nextSequence });
   let at = 0;
   while (at < bytes.length) {
@@ -97,19 +97,24 @@ function scanBytes(file: string, bytes: Buffer, kind: FileKind): Scan {
       continue;
     }
     const fragment = fragmentAt(bytes, at);
-    const begins = fragment !== undefined && fragment.type <= first;
-    if (fragment === undefined || begins !== (open === undefined)) {
+    if (fragment === undefined || fragment.type <= first !== (open === undefined)) {
       refuseIfLaterWrite(file, bytes, { from: open?.at ?? at, badAt: at, kind, above: nextSequence });
       return result(open?.at ?? at);
     }
-    open ??= { at, batch: kind === 'batches' ? batchAt(bytes, fragment) : undefined };
-    if (begins && nextSequence !== undefined && open.batch !== undefined && open.batch.sequence !== nextSequence) {
-      throw refusal(file, at, `write ${open.batch.sequence} follows where ${nextSequence} should`);
-    }
+    open ??= { at, head: [] };
+    // A block may end within a record's head, even before its first byte.
+    const missing = Math.min(batchHeadBytes - open.head.length, fragment.end - fragment.payload);
+    if (missing > 0) open.head.push(...bytes.subarray(fragment.payload, fragment.payload + missing));
     if (fragment.type === full || fragment.type === last) {
       records++;
-      firstSequence ??= open.batch?.sequence;
-      nextSequence = open.batch === undefined ? nextSequence : open.batch.sequence + open.batch.operations;
+      if (kind === 'batches') {
+        const batch = batchOf(file, open);
+        if (nextSequence !== undefined && batch.sequence !== nextSequence) {
+          throw refusal(file, open.at, `write ${batch.sequence} follows where ${nextSequence} should`);
+        }
+        firstSequence ??= batch.sequence;
+        nextSequence = batch.sequence + batch.operations;
+      }
       open = undefined;
     }
     at = fragment.end;
@@ -117,9 +122,16 @@ function scanBytes(file: string, bytes: Buffer, kind: FileKind): Scan {
   return result(open?.at);
 }
 
-interface Batch {
-  readonly sequence: number;
-  readonly operations: number;
+interface OpenRecord {
+  readonly at: number;
+  /** The first bytes of its payload, as far as they have come. */
+  readonly head: number[];
+}
+
+function batchOf(file: string, record: OpenRecord): { readonly sequence: number; readonly operations: number } {
+  if (record.head.length < batchHeadBytes) throw refusal(file, record.at, 'the record there is too short for a write');
+  const head = Buffer.from(record.head);
+  return { sequence: Number(head.readBigUInt64LE(0)), operations: head.readUInt32LE(8) };
 }
 
 interface Fragment {
@@ -143,13 +155,6 @@ function fragmentAt(bytes: Buffer, at: number): Fragment | undefined {
 function unmasked(masked: number): number {
   const rotated = (masked - 0xa282_ead8) >>> 0;
   return ((rotated >>> 17) | (rotated << 15)) >>> 0;
-}
-
-function batchAt(bytes: Buffer, fragment: Fragment): Batch | undefined {
-  if (fragment.end - fragment.payload < batchHeadBytes) return undefined;
-  const sequence = Number(bytes.readBigUInt64LE(fragment.payload));
-  const operations = bytes.readUInt32LE(fragment.payload + 8);
-  return { sequence, operations };
 }
 
 /**
