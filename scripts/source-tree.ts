@@ -80,8 +80,9 @@ export function resolveImport(from: string, specifier: string): string | undefin
   return posix.join(folder, 'src', `${module}.ts`);
 }
 
+/** Tests, and what they start as processes of their own. */
 export function isTest(path: string): boolean {
-  return /\.test\.(ts|mjs)$/.test(path);
+  return /\.(test|fixture)\.(ts|mjs)$/.test(path);
 }
 
 /** `packages/core/src/node.ts` belongs to `core`, `scripts/test.ts` to `scripts`. */
