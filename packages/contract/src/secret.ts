@@ -16,6 +16,11 @@ export class Secret {
     return new Secret(Buffer.from(text, 'utf8'));
   }
 
+  /** A copy of its own: wiping either leaves the other. */
+  copy(): Secret {
+    return new Secret(Buffer.from(this.#bytes));
+  }
+
   /** The bytes themselves, not a copy. Reveal at the last moment, in the narrowest scope. */
   reveal(): Buffer {
     return this.#bytes;

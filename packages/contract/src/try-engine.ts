@@ -1,4 +1,5 @@
-// Runs one engine on a memory state, through the same steps as a node: route, fields, handler, expects, apply, reply.
+// Runs one engine on a memory state, through the same steps as a node: route, fields, handler, expects, apply, reply. For
+// engines' tests, and where an engine is of use without a cluster.
 import { readCounter } from './counter.ts';
 import type { Call, Caller, Decision, Engine, Expect, MountView, Operation, Reply } from './engine.ts';
 import { LockstepError } from './errors.ts';
@@ -16,6 +17,8 @@ export interface TryEngineOptions {
   /** Deterministic randomness for a test that needs it. */
   readonly random: (size: number) => Buffer;
   readonly startMs?: number;
+  /** 768 hours, as a mount's default, unless given. */
+  readonly maxLeaseTtlSeconds?: number;
 }
 
 export interface TriedEngine {
@@ -50,7 +53,7 @@ function mountView(options: TryEngineOptions): MountView {
     path: options.mountPath ?? 'trial/',
     options: options.options ?? {},
     defaultLeaseTtlSeconds: 768 * 3600,
-    maxLeaseTtlSeconds: 768 * 3600,
+    maxLeaseTtlSeconds: options.maxLeaseTtlSeconds ?? 768 * 3600,
   };
 }
 
