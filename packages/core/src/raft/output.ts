@@ -108,7 +108,9 @@ function takeCommitted(core: Core): readonly Entry[] {
   }
   const last = entries.at(-1);
   if (last === undefined) return none;
-  for (const entry of entries) if (entry.type === 'membership') core.membershipHandedOut = entry.index;
+  for (const { type, index } of entries) {
+    if (type === 'membership' && index > core.membershipHandedOut) core.membershipHandedOut = index;
+  }
   log.handedOutTo(last.index);
   return entries;
 }

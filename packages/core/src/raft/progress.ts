@@ -1,7 +1,7 @@
 import { LogIndex, type NodeId } from '@lockstep/contract/ids';
 import { Inflights, type InflightsMax } from './inflights.ts';
 import { membersOf } from './membership.ts';
-import type { Membership, PeerProgress, SnapshotMeta } from './types.ts';
+import type { Membership, PeerProgress } from './types.ts';
 
 /**
  * How the leader sends to a peer. `probe`: one append at a time until the peer says where its log agrees. `replicate`:
@@ -31,7 +31,7 @@ export class Progress {
   #next: LogIndex;
   #sentCommit: LogIndex = LogIndex(0);
   #isFlowPaused = false;
-  #offered: SnapshotMeta | undefined;
+  #offeredIndex: LogIndex = LogIndex(0);
 
   constructor(of: {
     readonly node: NodeId;
@@ -59,9 +59,9 @@ export class Progress {
     return this.#next;
   }
 
-  /** The snapshot that the peer was offered, while it is in state `snapshot`. */
-  get offeredSnapshot(): SnapshotMeta | undefined {
-    return this.#offered;
+  /** The index of the snapshot that the peer was offered; 0 outside state `snapshot`. */
+  get offeredIndex(): LogIndex {
+    return this.#offeredIndex;
   }
 
   /** No append may be sent now. Only an answer from the peer, or from the host about a snapshot, ends the pause. */
@@ -71,7 +71,7 @@ export class Progress {
 
   becomeProbe(): void {
     // After a snapshot that the peer may have installed, probing begins after it.
-    const offered = this.#offered === undefined ? 0 : this.#offered.index;
+    const offered = this.#offeredIndex;
     this.#enter('probe');
     this.#next = LogIndex(Math.max(this.#match, offered) + 1);
     this.#lowerSentCommit();
@@ -82,16 +82,17 @@ export class Progress {
     this.#next = LogIndex(this.#match + 1);
   }
 
-  becomeSnapshot(offered: SnapshotMeta): void {
+  /** It was offered the snapshot at `index`. */
+  becomeSnapshot(index: LogIndex): void {
     this.#enter('snapshot');
-    this.#offered = offered;
-    this.#next = LogIndex(Math.max(offered.index, this.#match) + 1);
-    this.#sentCommit = offered.index;
+    this.#offeredIndex = index;
+    this.#next = LogIndex(Math.max(index, this.#match) + 1);
+    this.#sentCommit = index;
   }
 
   /** The offered snapshot failed: probe from what is known, after the next sign of life. */
   snapshotFailed(): void {
-    this.#offered = undefined;
+    this.#offeredIndex = LogIndex(0);
     this.becomeProbe();
     this.#isFlowPaused = true;
   }
@@ -165,7 +166,7 @@ export class Progress {
   #enter(state: ProgressState): void {
     this.#state = state;
     this.#isFlowPaused = false;
-    this.#offered = undefined;
+    this.#offeredIndex = LogIndex(0);
     this.fetchId = 0;
     this.isSnapshotWanted = false;
     this.inflights.clear();

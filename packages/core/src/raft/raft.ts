@@ -11,13 +11,12 @@ import {
   broadcastHeartbeat,
   handleAppendReply,
   handleHeartbeatReply,
-  offerSnapshotsAgain,
   peerEntriesFetched,
   transferLeadership,
   whyNoProposal,
 } from './replication.ts';
 import { applyMembership, leaveJointIfDue, proposeMembership } from './reconfiguration.ts';
-import { becomeFollower } from './roles.ts';
+import { becomeFollower, drawTimeout } from './roles.ts';
 import type {
   Entry,
   Membership,
@@ -91,8 +90,7 @@ export class Raft {
     if (core.role === 'leader') {
       tickLeader(core);
     } else if (core.electionElapsed >= core.electionTimeout) {
-      core.electionElapsed = 0;
-      campaign(core, core.preVote ? 'pre-vote' : 'vote');
+      tickWithoutLeader(core);
     }
   }
 
@@ -143,7 +141,7 @@ export class Raft {
     const core = this.#core;
     const peer = core.progress.get(to);
     if (!peer?.isSnapshotWanted) return;
-    peer.becomeSnapshot(meta);
+    peer.becomeSnapshot(meta.index);
     core.messages.push({ type: 'snapshot', from: core.id, to, term: core.term, meta });
   }
 
@@ -310,6 +308,14 @@ function stepLeader(core: Core, message: Message): void {
   else if (message.type === 'heartbeat-reply') handleHeartbeatReply(core, peer, message);
 }
 
+/** Nothing was heard for an election timeout: campaigns, or, if it may not, is asked again after another one. */
+function tickWithoutLeader(core: Core): void {
+  core.electionTimeout = core.electionElapsed + drawTimeout(core);
+  campaign(core, core.preVote ? 'pre-vote' : 'vote');
+  // The ticks go on being counted: a node that may not lead must not take the silence for a leader, and keep its vote from those who may.
+  if (core.role === 'follower') core.leader = noNode;
+}
+
 function tickLeader(core: Core): void {
   core.heartbeatElapsed += 1;
   if (core.electionElapsed >= core.electionTicks) {
@@ -317,7 +323,6 @@ function tickLeader(core: Core): void {
     if (core.checkQuorum) checkQuorum(core);
     if (core.role !== 'leader') return;
     abortTransfer(core);
-    offerSnapshotsAgain(core);
   }
   leaveJointIfDue(core);
   if (core.heartbeatElapsed >= core.heartbeatTicks) {

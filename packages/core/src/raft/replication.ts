@@ -133,15 +133,6 @@ function wantSnapshot(core: Core, peer: Progress): void {
   core.snapshotsWanted.push({ to: peer.node, minIndex });
 }
 
-/** Once per election timeout: the offer to a peer that has not answered yet may have been lost. A peer that is busy with it already ignores it. */
-export function offerSnapshotsAgain(core: Core): void {
-  const { id: from, term } = core;
-  for (const peer of core.progress.values()) {
-    const meta = peer.offeredSnapshot;
-    if (meta !== undefined) core.messages.push({ type: 'snapshot', from, to: peer.node, term, meta });
-  }
-}
-
 /** Commits what a quorum has, if it is of this term (Raft §5.4.2, figure 8). True when the commit index moved. */
 export function advanceCommit(core: Core): boolean {
   const index = quorumIndex(core.voters, (node) => core.progress.get(node)?.match ?? LogIndex(0));
@@ -181,6 +172,9 @@ function acknowledged(core: Core, peer: Progress, index: LogIndex): void {
     // The offered snapshot, or an older one that is good enough: the log goes on from there.
     peer.becomeProbe();
     peer.becomeReplicate();
+  } else if (index >= peer.offeredIndex) {
+    // It has the snapshot, but the log was compacted past it meanwhile: it needs another.
+    peer.becomeProbe();
   }
   const isCommitMoved = advanceCommit(core);
   if (!isCommitMoved && peer.canRaiseCommit(core.log.commit)) wantAppend(core, peer, 'always');

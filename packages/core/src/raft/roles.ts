@@ -15,7 +15,8 @@ export function becomePreCandidate(core: Core): void {
   core.voteSequence = 0;
   core.role = 'pre-candidate';
   core.leader = noNode;
-  drawElectionTimeout(core);
+  core.electionElapsed = 0;
+  core.electionTimeout = drawTimeout(core);
 }
 
 /** Enters the next term and votes for itself. The vote counts once it is durable. */
@@ -36,7 +37,7 @@ export function reset(core: Core, term: Term): void {
   core.leader = noNode;
   core.electionElapsed = 0;
   core.heartbeatElapsed = 0;
-  drawElectionTimeout(core);
+  core.electionTimeout = drawTimeout(core);
   core.transferee = noNode;
   core.votes.clear();
   core.voteSequence = 0;
@@ -50,6 +51,7 @@ export function reset(core: Core, term: Term): void {
   core.snapshotsWanted = [];
 }
 
-function drawElectionTimeout(core: Core): void {
-  core.electionTimeout = core.electionTicks + core.random(core.electionTicks);
+/** One to two election timeouts, so that nodes rarely campaign together, and not again and again. */
+export function drawTimeout(core: Core): number {
+  return core.electionTicks + core.random(core.electionTicks);
 }
