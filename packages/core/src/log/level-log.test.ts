@@ -7,7 +7,19 @@ import { Level } from 'level';
 import { afterEach, describe, expect, test } from 'vitest';
 import { type LevelLogOptions, type OpenedLog, openLevelLog } from './level-log.ts';
 import { entryBytesMax, markerIntervalMs } from './limits.ts';
-import { batch, compact, entries, entry, hardState, shape, snapshotAt, threeVoters, write } from './log-samples.ts';
+import {
+  batch,
+  compact,
+  entries,
+  entry,
+  hardState,
+  read,
+  shape,
+  snapshotAt,
+  threeVoters,
+  write,
+} from './log-samples.ts';
+import type { LogStore } from './log-store.ts';
 
 const cleanups: (() => Promise<void>)[] = [];
 afterEach(async () => {
@@ -350,24 +362,73 @@ test('an entry at the size limit is written, one byte more is fatal', async () =
 
 const hasPrlimit = spawnSync('prlimit', ['--version']).status === 0;
 
-test.skipIf(!hasPrlimit)(
-  'a failed write is fatal once; nothing is acknowledged after it; what was is there after a restart',
-  async () => {
-    const directory = await newDirectory();
-    const script = join(import.meta.dirname, 'write-until-full.fixture.ts');
-    const child = spawnSync('prlimit', ['--fsize=300000', process.execPath, script, directory], {
-      encoding: 'utf8',
-      timeout: 15_000,
-    });
-    const events = child.stdout.trim().split('\n');
-    expect(child.status, child.stderr).toBe(74);
-    const acknowledged = events.filter((event) => event.startsWith('acknowledged')).length;
-    expect(acknowledged).toBeGreaterThan(100);
-    expect(events.slice(acknowledged)).toEqual([
-      expect.stringMatching(/^fatal log store failed and is closed for good: .*(File too large|EFBIG)/i),
-      'closing',
-    ]);
-    const { stored } = await openIn(directory);
-    expect(stored.lastIndex).toBeGreaterThanOrEqual(acknowledged);
-  },
-);
+test('a failed write is fatal once; nothing is acknowledged after it; what was is there after a restart', async (context) => {
+  if (!hasPrlimit) context.skip('there is no prlimit command to make a write fail with');
+  const directory = await newDirectory();
+  const script = join(import.meta.dirname, 'write-until-full.fixture.ts');
+  const child = spawnSync('prlimit', ['--fsize=300000', process.execPath, script, directory], {
+    encoding: 'utf8',
+    timeout: 15_000,
+  });
+  const events = child.stdout.trim().split('\n');
+  expect(child.status, child.stderr).toBe(74);
+  const acknowledged = events.filter((event) => event.startsWith('acknowledged')).length;
+  expect(acknowledged).toBeGreaterThan(100);
+  expect(events.slice(acknowledged)).toEqual([
+    expect.stringMatching(/^fatal log store failed and is closed for good: .*(File too large|EFBIG)/i),
+    'closing',
+  ]);
+  const { stored } = await openIn(directory);
+  expect(stored.lastIndex).toBeGreaterThanOrEqual(acknowledged);
+});
+
+test.each([
+  [
+    'a gap',
+    (store: LogStore) => void write(store, batch({ entries: entries(4, 4) })),
+    /entry 4 appended where the log expects 3/,
+  ],
+  ['a falling term', (store: LogStore) => void write(store, batch({ entries: entries(3, 3, 0) })), /term 0, below/],
+  [
+    'a cut before the log',
+    (store: LogStore) => void write(store, batch({ truncateFrom: entry(1, 1).index })),
+    /can't be cut at 1/,
+  ],
+  [
+    'a compaction of another history',
+    (store: LogStore) => void compact(store, snapshotAt(2, 9)),
+    /names term 9, not 1/,
+  ],
+  [
+    'a compaction past the end',
+    (store: LogStore) => void compact(store, snapshotAt(9, 1)),
+    /entry 9 is not in the log/,
+  ],
+  [
+    'an entry that changed on the disk',
+    (store: LogStore) => void read(store, { from: 2, until: 3 }),
+    /entry 2 is damaged: fails its checksum/,
+  ],
+])('%s is fatal and changes nothing', async (_name, act, message) => {
+  const directory = await newDirectory();
+  const { store: first } = await openIn(directory);
+  await write(first, batch({ entries: entries(1, 2), hardState: hardState(1, 0, 2) }));
+  await compact(first, snapshotAt(1, 1));
+  const fatal: string[] = [];
+  await first.close();
+  const { store } = await openIn(directory, { onFatal: (error) => fatal.push(error.message) });
+  if (String(message).includes('checksum')) await corruptBehind(directory);
+  act(store);
+  await expect.poll(() => fatal).toEqual([expect.stringMatching(message)]);
+  store.write([batch({ entries: entries(3, 3) })], () => expect.unreachable('answered'));
+  await store.close();
+});
+
+/** Changes entry 2 in LevelDB's table, under an open log. LevelDB itself hands a changed value over without a word. */
+async function corruptBehind(directory: string): Promise<void> {
+  for (const name of await readdir(directory)) {
+    if (!name.endsWith('.ldb')) continue;
+    const at = (await readFile(join(directory, name))).indexOf(Buffer.from(entry(2, 1).data));
+    if (at >= 0) await flipBit(join(directory, name), at + 3);
+  }
+}

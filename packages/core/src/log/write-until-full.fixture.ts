@@ -22,10 +22,10 @@ const { store } = await openLevelLog({
     failures++;
     print(`fatal ${error.message}`);
     for (let more = 0; more < 5; more++) writeNext();
-    setTimeout(() => {
+    setImmediate(() => {
       print('closing');
       void store.close().finally(() => process.exit(74));
-    }, 50);
+    });
   },
 });
 

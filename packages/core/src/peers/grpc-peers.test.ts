@@ -1,5 +1,5 @@
 import { connect as connectHttp2, type Settings } from 'node:http2';
-import { createConnection } from 'node:net';
+import { createConnection, createServer, type Socket } from 'node:net';
 import { connect as connectTls, type ConnectionOptions } from 'node:tls';
 import {
   Client,
@@ -10,13 +10,15 @@ import {
   type ServerDuplexStream,
 } from '@grpc/grpc-js';
 import { LogIndex, NodeId, Term } from '@lockstep/contract/ids';
-import { afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type GrpcPeers, type GrpcPeersOptions, openGrpcPeers } from './grpc-peers.ts';
 import { helloFrame } from './handshake.ts';
 import {
   appendQueueBytesMax,
   connectionStreamsMax,
   frameBytesMax,
+  keepaliveTimeMs,
+  keepaliveTimeoutMs,
   requestBytesMax,
   snapshotChunkBytesMax,
 } from './limits.ts';
@@ -56,6 +58,10 @@ beforeAll(() => {
   tlsOf = (node) => of(`n${node}`);
   for (const node of [n1, n2, n3]) pins.set(node, pinOf(tlsOf(node).certPem));
   strangersTls = of('stranger');
+});
+
+beforeEach((context) => {
+  if (!hasOpenssl) context.skip('there is no openssl command to make certificates with');
 });
 
 const noSnapshots: SnapshotSource = { read: (_id, _offset, _bytesMax, done) => done(undefined) };
@@ -161,7 +167,7 @@ async function stillWorks(a: TestNode, b: TestNode): Promise<void> {
   await until(() => arrived(a) && arrived(b));
 }
 
-describe.skipIf(!hasOpenssl)('gRPC peers refuse', () => {
+describe('gRPC peers refuse', () => {
   test('a connection without TLS, one without a certificate, one with a key that is not pinned', async () => {
     const [a, b] = await pair();
     const plain = createConnection(a.port, '127.0.0.1', () => plain.write('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'));
@@ -275,7 +281,7 @@ describe.skipIf(!hasOpenssl)('gRPC peers refuse', () => {
   });
 });
 
-describe.skipIf(!hasOpenssl)('a garbage frame from a known node', () => {
+describe('a garbage frame from a known node', () => {
   test.each([
     ['that is no frame', Buffer.from('not a frame'), /is not a frame of messages/],
     [
@@ -320,7 +326,7 @@ describe.skipIf(!hasOpenssl)('a garbage frame from a known node', () => {
   });
 });
 
-describe.skipIf(!hasOpenssl)('gRPC peers', () => {
+describe('gRPC peers', () => {
   test('messages arrive whole, in order, one list for each send, in both directions', async () => {
     const [a, b] = await pair();
     const sent = Array.from({ length: 200 }, (_, turn) => [heartbeat(n1, n2, turn), append(n1, n2, turn * 10)]);
@@ -377,6 +383,20 @@ describe.skipIf(!hasOpenssl)('gRPC peers', () => {
     await stillWorks(a, again);
   });
 
+  test('a line that has gone silent without a word is found by its keepalive', async () => {
+    const a = await start(n1);
+    const b = await start(n2);
+    const silent = await silentLine(b.port);
+    a.peers.setPeers([{ node: n2, address: `127.0.0.1:${silent.port}` }]);
+    b.peers.setPeers([{ node: n1, address: '127.0.0.1:1' }]);
+    await until(
+      () => a.log.some((event) => event.kind === 'connected') && b.log.some((event) => event.kind === 'connected'),
+    );
+    silent.begin();
+    const wordless = { timeout: 3 * (keepaliveTimeMs + keepaliveTimeoutMs), interval: 20 };
+    await expect.poll(() => [a.disconnected, b.disconnected], wordless).toEqual([[n2], [n1]]);
+  }, 20_000);
+
   test('a proposal to a node that can’t be reached is reported as lost; a heartbeat is not', async () => {
     const a = await start(n1);
     a.peers.setPeers([{ node: n2, address: '127.0.0.1:1' }]);
@@ -406,7 +426,7 @@ describe.skipIf(!hasOpenssl)('gRPC peers', () => {
   });
 });
 
-describe.skipIf(!hasOpenssl)('a snapshot over gRPC', () => {
+describe('a snapshot over gRPC', () => {
   const bytes = Uint8Array.from({ length: 3 * snapshotChunkBytesMax + 17 }, (_, at) => (at * 31) % 251);
   const snapshot: SnapshotSource = {
     read: (id, offset, bytesMax, done) => {
@@ -488,4 +508,29 @@ function tlsClosed(options: ConnectionOptions): Promise<void> {
     socket.on('close', () => resolve());
     socket.resume();
   });
+}
+
+/** A line to a port that, once told so, passes on nothing more and closes nothing either. */
+async function silentLine(to: number): Promise<{ readonly port: number; readonly begin: () => void }> {
+  const sockets: Socket[] = [];
+  const server = createServer((near) => {
+    const far = createConnection(to, '127.0.0.1');
+    near.pipe(far);
+    far.pipe(near);
+    for (const socket of [near, far]) sockets.push(socket.on('error', () => undefined));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  cleanups.push(() => {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  });
+  const address = server.address();
+  return {
+    port: typeof address === 'object' && address !== null ? address.port : 0,
+    begin: () => {
+      // New connections wait unanswered, too.
+      server.removeAllListeners('connection');
+      for (const socket of sockets) socket.unpipe().pause();
+    },
+  };
 }

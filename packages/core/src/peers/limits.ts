@@ -7,8 +7,8 @@ export const frameBytesMax: number = 8 * MiB;
 /** Messages in one frame: a turn answers each peer's few messages; a thousand proposals would already have been batched. */
 export const frameMessagesMax = 4096;
 
-/** Entries in one append. Each holds many transactions, so that more than this in one frame is a mistake. */
-export const appendEntriesMax = 16_384;
+/** Entries in one append: as many empty ones as Raft counts for one of its largest appends (32 bytes each), twice over. */
+export const appendEntriesMax = 65_536;
 
 /** Transactions in one `propose`: what a follower can gather in one turn under full load, many times over. */
 export const proposeTransactionsMax = 16_384;
