@@ -2,16 +2,10 @@ import type { IncomingMessage } from 'node:http';
 import type { Operation } from '@lockstep/contract/engine';
 import { LockstepError } from '@lockstep/contract/errors';
 import { parseBoolean } from '@lockstep/contract/fields';
-import { Secret } from '@lockstep/contract/secret';
+import { callerToken, passedOn, remoteAddress } from '../credentials.ts';
 import type { DoorRequest } from '../door.ts';
 import { parseJsonObject } from '../json-body.ts';
-import {
-  deadlineMsMax,
-  headerValueBytesMax,
-  idempotencyKeyBytesMax,
-  targetBytesMax,
-  tokenBytesMax,
-} from '../limits.ts';
+import { deadlineMsMax, headerValueBytesMax, idempotencyKeyBytesMax, targetBytesMax } from '../limits.ts';
 import { parseQuery } from '../query.ts';
 import { pathOfTarget } from '../request-path.ts';
 import { methodOf, networkSocket } from './list-verb.ts';
@@ -46,12 +40,12 @@ export function requestHead(request: IncomingMessage): RequestHead {
     known: {
       operation,
       path,
-      token: tokenOf(request.headers),
-      remoteAddress: remoteAddressOf(request),
+      token: callerToken(header(request, 'x-vault-token'), request.headers.authorization),
+      remoteAddress: remoteAddress(networkSocket(request).remoteAddress),
       door: 'http',
-      namespace: passedHeader(request, 'x-vault-namespace', headerValueBytesMax),
-      idempotencyKey: passedHeader(request, 'idempotency-key', idempotencyKeyBytesMax),
-      wrapTtl: passedHeader(request, 'x-vault-wrap-ttl', headerValueBytesMax),
+      namespace: passedOn('x-vault-namespace', header(request, 'x-vault-namespace'), headerValueBytesMax),
+      idempotencyKey: passedOn('idempotency-key', header(request, 'idempotency-key'), idempotencyKeyBytesMax),
+      wrapTtl: passedOn('x-vault-wrap-ttl', header(request, 'x-vault-wrap-ttl'), headerValueBytesMax),
       deadlineMs: deadlineOf(request.headers['x-lockstep-timeout']),
     },
     query,
@@ -149,32 +143,9 @@ function checkContentType(operation: Operation, contentType: string | undefined)
   return type === 'application/x-www-form-urlencoded';
 }
 
-function tokenOf(headers: IncomingMessage['headers']): Secret | undefined {
-  const own = headers['x-vault-token'];
-  const authorization = headers.authorization;
-  const bearer =
-    authorization !== undefined && /^bearer /i.test(authorization) ? authorization.slice(7).trim() : undefined;
-  if (typeof own === 'string' && own !== '' && bearer !== undefined && own !== bearer)
-    throw new LockstepError('invalid-input', 'conflicting credentials: X-Vault-Token and Authorization differ');
-  const token = typeof own === 'string' && own !== '' ? own : bearer;
-  if (token === undefined || token === '') return undefined;
-  if (token.length > tokenBytesMax || !/^[\u0021-\u002b\u002d-\u007e]+$/.test(token))
-    throw new LockstepError('invalid-input', 'malformed token');
-  return Secret.fromText(token);
-}
-
-function remoteAddressOf(request: IncomingMessage): string {
-  const address = networkSocket(request).remoteAddress ?? '';
-  return address.startsWith('::ffff:') ? address.slice(7) : address;
-}
-
-function passedHeader(request: IncomingMessage, name: string, bytesMax: number): string | undefined {
+function header(request: IncomingMessage, name: string): string | undefined {
   const value = request.headers[name];
-  if (typeof value !== 'string') return undefined;
-  if (value.length > bytesMax)
-    throw new LockstepError('invalid-input', `header ${name} is longer than ${bytesMax} bytes`);
-  if (!/^[\u0020-\u007e]*$/.test(value)) throw new LockstepError('invalid-input', `header ${name} must be ASCII`);
-  return value;
+  return typeof value === 'string' ? value : undefined;
 }
 
 /** `X-Lockstep-Timeout: 1500ms` or `5s`: how long the caller will wait. */
