@@ -16,7 +16,7 @@ export function handleAppend(core: Core, append: MessageOf<'append'>): void {
     replyAppended(core, append, log.commit);
     return;
   }
-  if (!log.matches(prevIndex, prevTerm)) {
+  if (!log.matches(prevIndex, prevTerm) || isNewcomer(core)) {
     const from = prevIndex < log.lastIndex ? prevIndex : log.lastIndex;
     const hint = log.lastAtMost(from, prevTerm);
     core.messagesAfterPersist.push({
@@ -37,6 +37,14 @@ export function handleAppend(core: Core, append: MessageOf<'append'>): void {
   const matched = LogIndex(prevIndex + entries.length);
   log.commitTo(append.commit < matched ? append.commit : matched);
   replyAppended(core, append, matched);
+}
+
+/**
+ * Knows of no voter: it has joined a cluster whose founding membership is in no entry. It can't take the log from its beginning,
+ * since every change in it would be made to nothing: the leader sees the refusal at 0, and sends a snapshot.
+ */
+function isNewcomer(core: Core): boolean {
+  return core.membership.voters.length === 0;
 }
 
 export function handleHeartbeat(core: Core, heartbeat: MessageOf<'heartbeat'>): void {

@@ -34,10 +34,11 @@ export function takeReady(core: Core): Ready {
   const persist = takeBatch(core);
   const committed = takeCommitted(core);
   const { messages, messagesAfterPersist, fetches, snapshotsWanted } = core;
-  if (messages.length > 0) core.messages = [];
-  if (messagesAfterPersist.length > 0) core.messagesAfterPersist = [];
-  if (fetches.length > 0) core.fetches = [];
-  if (snapshotsWanted.length > 0) core.snapshotsWanted = [];
+  // The host keeps what it is given, so that none of it may grow later.
+  core.messages = [];
+  core.messagesAfterPersist = [];
+  core.fetches = [];
+  core.snapshotsWanted = [];
   core.handedRole = core.role;
   core.handedLeader = core.leader;
   core.log.evict(core.limits.tailBytesMax);

@@ -254,7 +254,7 @@ export class RaftLog {
     if (this.termAt(at.firstIndex) !== at.term) {
       throw new Error(`compacted at ${at.firstIndex} with term ${at.term}, but that entry has another term`);
     }
-    this.#runs.compact(at);
+    this.#runs.compact(at, this.#last);
     this.#tail.dropThrough(at.firstIndex);
     this.#begin = at.firstIndex;
   }

@@ -150,6 +150,11 @@ export function hasCommittedInTerm(core: Core): boolean {
 export function handleAppendReply(core: Core, peer: Progress, reply: MessageOf<'append-reply'>): void {
   peer.isRecentlyActive = true;
   if (reply.rejected) {
+    if (reply.index === 0 && peer.match === 0) {
+      // Every log agrees before its first entry, so this refuses the log itself.
+      wantSnapshot(core, peer);
+      return;
+    }
     const { hintIndex, hintTerm } = reply;
     const hint = hintTerm > 0 ? core.log.lastAtMost(hintIndex, hintTerm).index : hintIndex;
     if (!peer.reject(reply.index, hint)) return;

@@ -60,13 +60,14 @@ export class TermRuns {
     while (this.#runs.length > 0 && (this.#runs.at(-1)?.firstIndex ?? 0) >= index) this.#runs.pop();
   }
 
-  /** Forgets everything before `begin`, which becomes the position that the log begins after. */
-  compact(begin: TermRun): void {
-    const after = this.#runs.filter((run) => run.firstIndex > begin.firstIndex);
-    const split = this.#runs.findLast((run) => run.firstIndex <= begin.firstIndex);
+  /** Forgets everything before `begin`, which becomes the position that the log begins after. It ends at `last`. */
+  compact(begin: TermRun, last: LogIndex): void {
+    const kept = this.#runs.filter((run) => run.firstIndex > begin.firstIndex);
     const next = LogIndex(begin.firstIndex + 1);
-    this.#runs =
-      split === undefined || after[0]?.firstIndex === next ? after : [{ ...split, firstIndex: next }, ...after];
+    const split = this.#runs.findLast((run) => run.firstIndex <= begin.firstIndex);
+    // The run that `begin` cuts goes on after it, unless it ends there.
+    const isCut = split !== undefined && next <= last && kept[0]?.firstIndex !== next;
+    this.#runs = isCut ? [{ firstIndex: next, term: split.term }, ...kept] : kept;
     this.#begin = begin;
   }
 

@@ -1,8 +1,9 @@
 import { LogIndex, NodeId, Term } from '@lockstep/contract/ids';
 import { defaultRaftLimits, type RaftLimits } from './limits.ts';
 import { decodeMembershipChange } from './membership-codec.ts';
-import { Raft } from './raft.ts';
-import type { Entry, HardState, Membership, Message, PersistBatch, Ready, SnapshotMeta } from './types.ts';
+import { Raft, type RaftOptions } from './raft.ts';
+import { type Core, createCore } from './core.ts';
+import type { Entry, EntryFetch, HardState, Membership, Message, PersistBatch, Ready, SnapshotMeta } from './types.ts';
 
 /** A network, disks and state machines in memory for tests of the core: no clock, no I/O, one turn at a time. */
 export class TestCluster {
@@ -120,6 +121,7 @@ interface Disk {
 export class TestNode {
   readonly id: NodeId;
   raft: Raft;
+  core: Core;
   isUp = true;
   /** Batches become durable at once, unless this is set: then by `sync`. */
   isDiskSlow = false;
@@ -135,6 +137,7 @@ export class TestNode {
   readsDropped: number[] = [];
   readonly batches: PersistBatch[] = [];
   #writing: { readonly batch: PersistBatch | undefined; readonly messages: readonly Message[] }[] = [];
+  #fetches: EntryFetch[] = [];
   readonly #options: Partial<TestNodeOptions>;
 
   constructor(options: Partial<TestNodeOptions> & { readonly id: number; readonly membership: Membership }) {
@@ -149,21 +152,29 @@ export class TestNode {
     this.disk = { hardState, snapshot, entries: [...(options.log ?? [])] };
     this.appliedIndex = LogIndex(0);
     this.memberships = [{ index: LogIndex(0), membership: options.membership }];
-    this.raft = this.#start(0);
+    [this.raft, this.core] = this.#start(Number.MAX_SAFE_INTEGER);
   }
 
   /** Starts again from what is durable. `tail` is how many entries are in memory then. */
   restart(tail: number = Number.MAX_SAFE_INTEGER): void {
-    this.#writing = [];
     this.isUp = true;
-    this.raft = this.#start(tail);
+    [this.raft, this.core] = this.#start(tail);
   }
 
-  crash(): void {
+  /** Of what is being written, only the first `written` batches reach the disk. */
+  crash(written: number = 0): void {
     this.isUp = false;
+    const batches = this.#writing.map(({ batch }) => batch).filter((batch) => batch !== undefined);
+    for (const batch of batches.slice(0, written)) this.#write(batch);
+    this.#writing = [];
+    this.#fetches = [];
   }
 
-  #start(tail: number): Raft {
+  get writesUnderWay(): number {
+    return this.#writing.length;
+  }
+
+  #start(tail: number): readonly [Raft, Core] {
     const { hardState, snapshot, entries } = this.disk;
     const termRuns = entries
       .filter((entry, at) => entry.term !== entries[at - 1]?.term)
@@ -172,7 +183,7 @@ export class TestNode {
     const lastIndex = entries.at(-1)?.index ?? snapshot.index;
     const membership = this.memberships.at(-1)?.membership ?? snapshot.membership;
     const { limits, ...settings } = this.#options;
-    return new Raft({
+    const started: RaftOptions = {
       electionTicks: 10,
       heartbeatTicks: 1,
       random: (below) => {
@@ -187,7 +198,9 @@ export class TestNode {
       applied: this.appliedIndex,
       stored: { lastIndex, termRuns, tail: tail === 0 ? [] : entries.slice(-tail) },
       limits: { ...defaultRaftLimits, ...limits },
-    });
+    };
+    const core = createCore(started);
+    return [new Raft(started, core), core];
   }
 
   /** Does all that the core has ready. Undefined when it has nothing. */
@@ -203,8 +216,8 @@ export class TestNode {
     for (const entry of ready.committed) this.#apply(entry);
     this.reads.push(...ready.reads);
     this.readsDropped.push(...ready.readsDropped);
-    for (const fetch of ready.fetches)
-      this.raft.entriesFetched(fetch.id, this.#read(fetch.from, fetch.until, fetch.bytesMax));
+    this.#fetches.push(...ready.fetches);
+    if (!this.isDiskSlow) this.#answerFetches();
     for (const { to, minIndex } of ready.snapshotsWanted) {
       if (this.appliedIndex < minIndex) this.raft.snapshotFailed(to);
       else this.raft.snapshotOffered(to, this.takeSnapshot());
@@ -223,7 +236,15 @@ export class TestNode {
       messages.push(...waiting);
     }
     this.#writing = [];
+    this.#answerFetches();
     return messages;
+  }
+
+  #answerFetches(): void {
+    const fetches = this.#fetches;
+    this.#fetches = [];
+    for (const { id, from, until, bytesMax } of fetches)
+      this.raft.entriesFetched(id, this.#read(from, until, bytesMax));
   }
 
   receive(message: Message, contentsOf: (id: string) => readonly Entry[] | undefined): void {
