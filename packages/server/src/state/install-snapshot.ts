@@ -1,0 +1,57 @@
+import { rm } from 'node:fs/promises';
+import { LockstepError } from '@lockstep/contract/errors';
+import type { SnapshotMeta } from '@lockstep/core/raft/types';
+import { SnapshotReader } from './snapshot-file.ts';
+import { openDatabase, readHead, type StateDatabase, syncDatabase, writeHead } from './state-directory.ts';
+import { statePrefix } from './state-key.ts';
+
+/**
+ * Makes a database in `target` out of a received snapshot, checked in full and durable, but not yet in force: `pointTo` is what
+ * puts it in force. Refuses with `invalid-input` a snapshot that is damaged, cut, of another cluster, or not the one asked for;
+ * then nothing is left of the target. Needs no key.
+ */
+export async function buildFromSnapshot(options: {
+  readonly snapshotPath: string;
+  readonly meta: SnapshotMeta;
+  readonly clusterId: string;
+  readonly target: string;
+}): Promise<void> {
+  const { snapshotPath, meta, clusterId, target } = options;
+  await rm(target, { recursive: true, force: true });
+  const reader = await SnapshotReader.open(snapshotPath, meta.id);
+  try {
+    const { header } = reader;
+    if (header.clusterId !== clusterId) throw refused(`belongs to cluster ${header.clusterId}, not ${clusterId}`);
+    if (header.applied !== meta.index) throw refused(`holds the state at ${header.applied}, not ${meta.index}`);
+    const database = await openDatabase(target);
+    try {
+      await copyRecords(reader, database);
+      await writeHead(database, clusterId, { applied: header.applied, control: header.control, installed: meta });
+      await readHead(database, clusterId);
+    } finally {
+      await database.close();
+    }
+    await syncDatabase(target);
+  } catch (error) {
+    await rm(target, { recursive: true, force: true });
+    throw error;
+  } finally {
+    await reader.close();
+  }
+}
+
+async function copyRecords(reader: SnapshotReader, database: StateDatabase): Promise<void> {
+  const prefix = Buffer.from(statePrefix);
+  for await (const records of reader.records()) {
+    const batch = database.batch();
+    for (const { key, value } of records) {
+      if (!key.subarray(0, prefix.length).equals(prefix)) throw refused('holds a key that is no part of the state');
+      batch.put(key, value, { keyEncoding: 'view' });
+    }
+    await batch.write();
+  }
+}
+
+function refused(how: string): LockstepError {
+  return new LockstepError('invalid-input', `the snapshot ${how}`);
+}

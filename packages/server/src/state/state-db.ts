@@ -1,0 +1,321 @@
+import { rm } from 'node:fs/promises';
+import { assert, LockstepError } from '@lockstep/contract/errors';
+import { LogIndex, type MountId, type NamespaceId } from '@lockstep/contract/ids';
+import type { KeyRange, ReadableState } from '@lockstep/contract/state';
+import type { SnapshotMeta } from '@lockstep/core/raft/types';
+import type { RecordSealer } from '@lockstep/seal/record-sealer';
+import { EntryWriter } from './entry-writer.ts';
+import { buildFromSnapshot } from './install-snapshot.ts';
+import { cacheBytesMax, mountStatesKept } from './limits.ts';
+import { PlaintextCache } from './plaintext-cache.ts';
+import { rangeKeys } from './range-keys.ts';
+import { SnapshotFolder } from './snapshot-folder.ts';
+import {
+  databaseDirectory,
+  type OpenedDatabase,
+  openCurrent,
+  openDatabase,
+  pointTo,
+  readHead,
+  snapshotsDirectory,
+  type StateDatabase,
+} from './state-directory.ts';
+import { mountPrefix } from './state-key.ts';
+import type { ControlRecord } from './state-records.ts';
+import { openCell, sealCell, type StoredCell } from './stored-value.ts';
+import { takeSnapshot } from './take-snapshot.ts';
+import { WriteQueue } from './write-queue.ts';
+
+export type { EntryWriter } from './entry-writer.ts';
+
+export interface StateOptions {
+  /** Holds the state and its snapshots, and nothing else. Made if it isn't there. */
+  readonly directory: string;
+  readonly clusterId: string;
+  /** What seals values; undefined while the node is sealed. */
+  readonly values: () => RecordSealer | undefined;
+  /** Called at the first failure after which the state can't be trusted. The process must exit (74) and acknowledge nothing more. */
+  readonly onFatal: (error: unknown) => void;
+  /** After `isBehind` was true: entries may come again. */
+  readonly onCaughtUp?: () => void;
+  /** Why a snapshot was not taken, received or installed; the driver is told only that it was not. */
+  readonly onSnapshotFailure?: (error: unknown) => void;
+}
+
+/**
+ * Opens the replicated state of one node, strictly: LevelDB's own files are scanned first. Refuses with `failed-precondition` a
+ * state that is damaged, of another cluster, or open in another process.
+ */
+export async function openState(options: StateOptions): Promise<StateDb> {
+  return new StateDb(options, await openCurrent(options.directory, options.clusterId));
+}
+
+/** The replicated state of one node. Values are sealed on disk, each bound to its key; entries are applied one after the other. */
+export class StateDb {
+  readonly #options: StateOptions;
+  readonly #queue: WriteQueue;
+  readonly #cache = new PlaintextCache(cacheBytesMax);
+  readonly #snapshots: SnapshotFolder;
+  readonly #mounts = new Map<string, ReadableState>();
+  #database: StateDatabase;
+  #number: number;
+  #applied: LogIndex;
+  #control: ControlRecord | undefined;
+  #installed: SnapshotMeta | undefined;
+  #isTaking = false;
+
+  constructor(options: StateOptions, opened: OpenedDatabase) {
+    this.#options = options;
+    this.#database = opened.database;
+    this.#number = opened.number;
+    this.#applied = opened.head.applied;
+    this.#control = opened.head.control;
+    this.#installed = opened.head.installed;
+    this.#snapshots = new SnapshotFolder(snapshotsDirectory(options.directory));
+    this.#queue = new WriteQueue({
+      database: opened.database,
+      path: databaseDirectory(options.directory, opened.number),
+      applied: opened.head.applied,
+      onFatal: options.onFatal,
+      onCaughtUp: () => options.onCaughtUp?.(),
+    });
+  }
+
+  /** The last entry that reads see. It may not be on disk yet: see `sync`. */
+  get appliedIndex(): LogIndex {
+    return this.#applied;
+  }
+
+  /** Where the control record in force was committed; 0 before there is one. */
+  get controlIndex(): LogIndex {
+    return this.#control?.index ?? LogIndex(0);
+  }
+
+  get controlRecord(): Uint8Array | undefined {
+    return this.#control?.data;
+  }
+
+  /** The last snapshot that was swapped in, stored in the same step. */
+  get installedSnapshot(): SnapshotMeta | undefined {
+    return this.#installed;
+  }
+
+  /** Too much is applied and not yet written: apply nothing until `onCaughtUp`. */
+  get isBehind(): boolean {
+    return this.#queue.isFull;
+  }
+
+  /** Bytes applied and not yet written. */
+  get pendingBytes(): number {
+    return this.#queue.pendingBytes;
+  }
+
+  /**
+   * What handlers read. `get` and `version` refuse with `sealed` on a sealed node, and with `internal` a value that was changed on
+   * disk or moved from another key.
+   */
+  mountState(namespace: NamespaceId, mount: MountId): ReadableState {
+    const prefix = mountPrefix(namespace, mount);
+    const known = this.#mounts.get(prefix);
+    if (known !== undefined) return known;
+    const state: ReadableState = {
+      get: (key) => this.#load(prefix + key)?.value,
+      version: (key) => this.#load(prefix + key)?.version ?? 0,
+      keys: (range) => this.#keys(prefix, range),
+    };
+    if (this.#mounts.size >= mountStatesKept) this.#mounts.clear();
+    this.#mounts.set(prefix, state);
+    return state;
+  }
+
+  /**
+   * Folds the next entry into the state: `fold` writes, and when it returns, reads see all of it. It is written to disk
+   * afterwards, in order. When `fold` throws, nothing of the entry happened; the same where the node is sealed (`sealed`).
+   */
+  applyEntry(index: LogIndex, fold: (writer: EntryWriter) => void): void {
+    assert(index === this.#applied + 1, `entry ${index} is applied after ${this.#applied}`);
+    if (this.#queue.hasFailed)
+      throw new LockstepError('unavailable', 'the state could not be written; this node stops');
+    const sealer = this.#requireSealer();
+    const writer = new EntryWriter(index, (fullKey) => this.#loadForApply(fullKey));
+    fold(writer);
+    // What couldn't be read in the fold may have been taken for an engine's refusal: don't store what follows from it.
+    if (this.#queue.hasFailed) throw new LockstepError('unavailable', 'the state could not be read; this node stops');
+    const batch = sealer.startBatch();
+    const stored = new Map<string, Uint8Array | undefined>();
+    for (const [fullKey, { value }] of writer.writes()) {
+      const cell = value === undefined ? undefined : { value, version: index };
+      stored.set(fullKey, cell === undefined ? undefined : sealCell(batch, fullKey, cell));
+      this.#cache.written(fullKey, cell);
+    }
+    this.#applied = index;
+    this.#queue.add(index, stored);
+  }
+
+  /** Stores the control record in force, synced. An older one than the present changes nothing. */
+  writeControl(index: LogIndex, data: Uint8Array): void {
+    if (index <= this.controlIndex) return;
+    this.#control = { index, data: Buffer.from(data) };
+    this.#queue.addControl(this.#control);
+  }
+
+  /** Resolves once all that is applied now is durable, with its index. Never resolves once a write has failed: the process ends then. */
+  sync(): Promise<LogIndex> {
+    return this.#queue.sync();
+  }
+
+  /** Forgets every plaintext: for a node that is being sealed. */
+  forgetPlaintext(): void {
+    this.#cache.clear();
+  }
+
+  /** Writes what is applied, durably, into a snapshot file. One at a time: `done(undefined)` while another is being taken, or when it failed. */
+  takeSnapshot(done: (snapshot: { readonly id: string; readonly index: LogIndex } | undefined) => void): void {
+    if (this.#isTaking) return done(undefined);
+    this.#isTaking = true;
+    const taking = this.#queue
+      .flush()
+      .then(() =>
+        takeSnapshot({ database: this.#database, folder: this.#snapshots, clusterId: this.#options.clusterId }),
+      );
+    this.#answer(taking, (taken) => {
+      this.#isTaking = false;
+      done(taken);
+    });
+  }
+
+  /** Bytes of a snapshot that is here; undefined when it is gone. */
+  readSnapshot(
+    at: { readonly id: string; readonly offset: number; readonly bytesMax: number },
+    done: (chunk: { readonly data: Uint8Array; readonly total: number } | undefined) => void,
+  ): void {
+    this.#answer(this.#snapshots.read(at), done);
+  }
+
+  /** Appends bytes of another node's snapshot: `done(false)` when they don't follow those received. */
+  receiveSnapshot(
+    at: { readonly id: string; readonly offset: number; readonly data: Uint8Array },
+    done: (ok: boolean) => void,
+  ): void {
+    this.#answer(
+      this.#snapshots.receive(at).then(() => true),
+      (ok) => done(ok ?? false),
+    );
+  }
+
+  receivedBytes(id: string): number {
+    return this.#snapshots.receivedBytes(id);
+  }
+
+  /**
+   * Checks the received snapshot in full and swaps it in, durably, before `done(true)`; until then the old state serves. No entry may
+   * be applied meanwhile. `done(false)` when it is damaged or older than the state: then it is discarded, and the old state stays.
+   */
+  installSnapshot(meta: SnapshotMeta, done: (ok: boolean) => void): void {
+    this.#answer(this.#build(meta), (target) => {
+      if (target === undefined) {
+        this.#answer(this.#snapshots.discardReceived(meta.id), () => done(false));
+        return;
+      }
+      this.#swap(meta, target).then(
+        () => {
+          done(true);
+          this.#answer(this.#snapshots.keepReceived(meta.id), () => undefined);
+        },
+        // The pointer may name the new database already: only a restart can tell.
+        (error: unknown) => this.#options.onFatal(error),
+      );
+    });
+  }
+
+  /** Writes and syncs what is applied, and closes the database. */
+  async close(): Promise<void> {
+    if (!this.#queue.hasFailed) await this.#queue.sync();
+    await this.#database.close();
+  }
+
+  #load(fullKey: string): StoredCell | undefined {
+    const sealer = this.#requireSealer();
+    const cached = this.#cache.get(fullKey);
+    if (cached !== undefined) return cached;
+    if (!fullKey.isWellFormed()) return undefined;
+    const pending = this.#queue.pending(fullKey);
+    const stored = pending === undefined ? this.#database.getSync(fullKey) : pending.stored;
+    if (stored === undefined) return undefined;
+    const cell = openCell(sealer, fullKey, stored);
+    this.#cache.add(fullKey, cell);
+    return cell;
+  }
+
+  /** In apply a value that can't be read is damage of this node alone: going on would make its state differ from the others'. */
+  #loadForApply(fullKey: string): StoredCell | undefined {
+    try {
+      return this.#load(fullKey);
+    } catch (error) {
+      this.#queue.fail(error);
+      throw error;
+    }
+  }
+
+  async #keys(prefix: string, range: KeyRange): Promise<readonly string[]> {
+    return rangeKeys({
+      database: this.#database,
+      pending: this.#queue.pendingUnder(prefix + range.prefix),
+      prefix,
+      range,
+    });
+  }
+
+  async #build(meta: SnapshotMeta): Promise<number> {
+    if (meta.index <= this.#applied)
+      throw new LockstepError(
+        'failed-precondition',
+        `the snapshot is of ${meta.index}, the state at ${this.#applied} already`,
+      );
+    const { directory, clusterId } = this.#options;
+    const number = this.#number + 1;
+    const target = databaseDirectory(directory, number);
+    await buildFromSnapshot({ snapshotPath: this.#snapshots.receivedPath(meta.id), meta, clusterId, target });
+    return number;
+  }
+
+  async #swap(meta: SnapshotMeta, number: number): Promise<void> {
+    const { directory, clusterId } = this.#options;
+    const path = databaseDirectory(directory, number);
+    await pointTo(directory, number);
+    const database = await openDatabase(path);
+    const head = await readHead(database, clusterId);
+    assert(head !== undefined && head.applied === meta.index, 'an installed snapshot holds its index');
+    while (!this.#queue.isIdle) await this.#queue.flush();
+    // From here to the end of the block nothing else runs: readers see the old state or the new one.
+    const old = { database: this.#database, path: databaseDirectory(directory, this.#number) };
+    this.#queue.replace({ database, path, applied: head.applied });
+    this.#database = database;
+    this.#number = number;
+    this.#applied = head.applied;
+    this.#installed = meta;
+    this.#cache.clear();
+    if ((head.control?.index ?? 0) > this.controlIndex) this.#control = head.control;
+    else if (this.#control !== undefined) this.#queue.addControl(this.#control);
+    await old.database.close();
+    await rm(old.path, { recursive: true, force: true });
+  }
+
+  #requireSealer(): RecordSealer {
+    const sealer = this.#options.values();
+    if (sealer === undefined) throw new LockstepError('sealed', 'this node is sealed');
+    return sealer;
+  }
+
+  /** Calls `done` once, with undefined where `work` failed. */
+  #answer<T>(work: Promise<T | undefined>, done: (result: T | undefined) => void): void {
+    work
+      .catch((error: unknown) => {
+        this.#options.onSnapshotFailure?.(error);
+        // Whatever the callback returned is no result.
+        return undefined;
+      })
+      .then(done)
+      .catch((error: unknown) => this.#options.onFatal(error));
+  }
+}

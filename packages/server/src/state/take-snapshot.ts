@@ -1,0 +1,54 @@
+import { assert } from '@lockstep/contract/errors';
+import type { LogIndex } from '@lockstep/contract/ids';
+import { snapshotChunkBytes } from './limits.ts';
+import type { SnapshotFolder } from './snapshot-folder.ts';
+import type { StateDatabase } from './state-directory.ts';
+import { appliedKey, controlKey, endOfPrefix, statePrefix } from './state-key.ts';
+import { appliedRecord, controlRecord } from './state-records.ts';
+
+/** Records read in one call of LevelDB's iterator; it stops earlier at `snapshotChunkBytes`. */
+const recordsPerRead = 1000;
+
+/** Writes one consistent view of the database into a snapshot file, as it is: sealed. Entries may be applied meanwhile. */
+export async function takeSnapshot(from: {
+  readonly database: StateDatabase;
+  readonly folder: SnapshotFolder;
+  readonly clusterId: string;
+}): Promise<{ readonly id: string; readonly index: LogIndex }> {
+  const { database, folder, clusterId } = from;
+  const view = database.snapshot();
+  try {
+    const applied = database.getSync(appliedKey, { snapshot: view });
+    assert(applied !== undefined, 'the state has its applied index');
+    const control = database.getSync(controlKey, { snapshot: view });
+    const index = appliedRecord.decode(applied);
+    const header = {
+      clusterId,
+      applied: index,
+      control: control === undefined ? undefined : controlRecord.decode(control),
+    };
+    const id = await folder.write(header, async (writer) => {
+      const records = database.iterator<Uint8Array, Uint8Array>({
+        gte: Buffer.from(statePrefix),
+        lt: endOfPrefix(statePrefix),
+        keyEncoding: 'view',
+        valueEncoding: 'view',
+        snapshot: view,
+        highWaterMarkBytes: snapshotChunkBytes,
+      });
+      try {
+        for (
+          let some = await records.nextv(recordsPerRead);
+          some.length > 0;
+          some = await records.nextv(recordsPerRead)
+        )
+          await writer.add(some);
+      } finally {
+        await records.close();
+      }
+    });
+    return { id, index };
+  } finally {
+    await view.close();
+  }
+}
