@@ -1,0 +1,39 @@
+import type { WritableState } from '@lockstep/contract/state';
+import { type MountRecord, type SystemFact, storedMounts, type TunedMount } from './facts.ts';
+import { mountsKey } from './keys.ts';
+import { readMountTable } from './mount-table.ts';
+
+export function apply(state: WritableState, fact: SystemFact): undefined {
+  const { mounts } = readMountTable(state);
+  switch (fact.type) {
+    case 'mountEnabled':
+      return write(state, [...mounts, recordOf(fact)]);
+    case 'mountDisabled':
+      // Its data can't be reached any more, since ids are never used again; it is left for a later sweep, because apply
+      // reads points only.
+      return write(
+        state,
+        mounts.filter((mount) => mount.id !== fact.id),
+      );
+    case 'mountTuned':
+      return write(
+        state,
+        mounts.map((mount) => (mount.id === fact.id ? tuned(mount, fact) : mount)),
+      );
+    default:
+      return fact satisfies never;
+  }
+}
+
+function recordOf({ type: _, ...mount }: MountRecord & { readonly type: 'mountEnabled' }): MountRecord {
+  return mount;
+}
+
+function tuned(mount: MountRecord, to: TunedMount): MountRecord {
+  const { description, options, defaultLeaseTtlSeconds, maxLeaseTtlSeconds, isListed } = to;
+  return { ...mount, description, options, defaultLeaseTtlSeconds, maxLeaseTtlSeconds, isListed };
+}
+
+function write(state: WritableState, mounts: readonly MountRecord[]): undefined {
+  state.put(mountsKey, storedMounts.encode({ mounts: mounts.toSorted((a, b) => (a.path < b.path ? -1 : 1)) }));
+}

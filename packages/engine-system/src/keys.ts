@@ -1,0 +1,2 @@
+/** The whole mount table, in one value: a request's mount is found in a table that is parsed once for each change. */
+export const mountsKey = 'mounts';
