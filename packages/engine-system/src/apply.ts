@@ -7,7 +7,7 @@ export function apply(state: WritableState, fact: SystemFact): undefined {
   const { mounts } = readMountTable(state);
   switch (fact.type) {
     case 'mountEnabled':
-      return write(state, [...mounts, recordOf(fact)]);
+      return write(state, [...mounts, fact]);
     case 'mountDisabled':
       // Its data can't be reached any more, since ids are never used again; it is left for a later sweep, because apply
       // reads points only.
@@ -23,10 +23,6 @@ export function apply(state: WritableState, fact: SystemFact): undefined {
     default:
       return fact satisfies never;
   }
-}
-
-function recordOf({ type: _, ...mount }: MountRecord & { readonly type: 'mountEnabled' }): MountRecord {
-  return mount;
 }
 
 function tuned(mount: MountRecord, to: TunedMount): MountRecord {

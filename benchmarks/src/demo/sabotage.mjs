@@ -1,0 +1,31 @@
+// A build of the node that lies: it acknowledges a write as soon as its own log has it, and replicates half a second later.
+// The demo must be able to tell. Loaded with `node --import`, it changes the source of two modules as they are loaded.
+import { registerHooks } from 'node:module';
+
+const patches = [
+  {
+    module: '/packages/server/src/host.ts',
+    from: 'else positions.wait(outcome, resolve);',
+    to: "else resolve({ kind: 'applied', results: [] });",
+  },
+  {
+    module: '/packages/core/src/node.ts',
+    from: 'for (const [to, messages] of this.#outbox) this.#peers.send(to, messages);',
+    to: `for (const [to, messages] of this.#outbox) {
+      const late = messages.filter((m) => m.kind === 'raft' && m.message.type === 'append');
+      this.#peers.send(to, messages.filter((m) => !late.includes(m)));
+      if (late.length > 0) setTimeout(() => this.#peers.send(to, late), 500);
+    }`,
+  },
+];
+
+registerHooks({
+  load(url, context, nextLoad) {
+    const loaded = nextLoad(url, context);
+    const patch = patches.find(({ module }) => url.endsWith(module));
+    if (patch === undefined) return loaded;
+    const source = String(loaded.source);
+    if (!source.includes(patch.from)) throw new Error(`sabotage: ${patch.module} no longer holds the line to change`);
+    return { ...loaded, source: source.replace(patch.from, patch.to) };
+  },
+});

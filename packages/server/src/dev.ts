@@ -1,0 +1,95 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { DevCluster } from './dev/dev-cluster.ts';
+
+export interface DevOptions {
+  readonly nodes: number;
+  /** Kept and used again; without it a temporary folder that is removed at the end. */
+  readonly directory: string | undefined;
+  readonly basePort: number;
+  /** Plain HTTP on loopback instead of TLS. */
+  readonly plainHttp: boolean;
+  /** Where to write the addresses for programs. */
+  readonly jsonFile: string | undefined;
+}
+
+/** Runs a cluster in the foreground until SIGINT or SIGTERM, and prints how to reach it. */
+export async function runDev(options: DevOptions): Promise<void> {
+  const directory = resolve(options.directory ?? mkdtempSync(join(tmpdir(), 'lockstep-dev-')));
+  let isStopping = false;
+  const stopAsked = new Promise<void>((resolved) => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+      process.once(signal, () => {
+        isStopping = true;
+        resolved();
+      });
+    }
+  });
+  try {
+    const cluster = await DevCluster.start(
+      { directory, nodes: options.nodes, basePort: options.basePort, plainHttp: options.plainHttp },
+      { report: (line) => process.stderr.write(`lockstep dev: ${line}\n`) },
+    );
+    for (const node of cluster.nodes) {
+      node.process.onUnexpectedExit(
+        (code, signal) =>
+          isStopping ||
+          process.stderr.write(`lockstep dev: ${node.name} ended (${signal ?? code}); its log is ${node.logFile}\n`),
+      );
+    }
+    if (options.jsonFile !== undefined)
+      writeFileSync(options.jsonFile, `${JSON.stringify(summary(cluster), null, 2)}\n`, { mode: 0o600 });
+    process.stdout.write(greeting(cluster));
+    await stopAsked;
+    process.stderr.write('lockstep dev: stopping\n');
+    await cluster.stop();
+  } finally {
+    if (options.directory === undefined) rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+/** What `--json` writes. */
+function summary(cluster: DevCluster): object {
+  const nodes = cluster.nodes.map((node) => ({
+    id: node.name,
+    http: node.http,
+    grpc: node.grpc,
+    peer: node.peer,
+    pid: node.process.pid,
+  }));
+  return {
+    nodes,
+    ca_file: cluster.files.caFile,
+    root_token: cluster.rootToken,
+    metrics_token: cluster.files.metricsToken,
+  };
+}
+
+function greeting(cluster: DevCluster): string {
+  const [first] = cluster.nodes;
+  const { caFile } = cluster.files;
+  const tlsFlag = first?.http.startsWith('https') ? `--cacert ${caFile} ` : '';
+  const rows = cluster.nodes.map(
+    (node) => `  ${node.name}  HTTP ${node.http}  gRPC ${node.grpc}  pid ${node.process.pid ?? '-'}`,
+  );
+  return `
+Lockstep is running: ${cluster.nodes.length} nodes on loopback, for development only (the seal's key lies beside the data).
+
+${rows.join('\n')}
+
+  CA file     ${caFile}
+  Root token  ${cluster.rootToken}
+  Data        ${cluster.files.directory}
+
+Try:
+
+  curl ${tlsFlag}-H "X-Vault-Token: ${cluster.rootToken}" -d '{"data":{"hello":"world"}}' ${first?.http ?? ''}/v1/secret/data/greeting
+
+  VAULT_ADDR=${first?.http ?? ''} VAULT_CACERT=${caFile} VAULT_TOKEN=${cluster.rootToken} scripts/lockstep kv get secret/greeting
+
+  grpcurl -cacert ${caFile} -import-path protos -proto lockstep/kv/v1/kv.proto -H "authorization: Bearer ${cluster.rootToken}" -d '{"mount":"secret","path":"greeting"}' ${first?.grpc ?? ''} lockstep.kv.v1.KvService/Get
+
+Ctrl-C stops it all.
+`;
+}

@@ -1,0 +1,84 @@
+import { createHash } from 'node:crypto';
+import { LockstepError } from '@lockstep/contract/errors';
+import type { TimeMs } from '@lockstep/contract/ids';
+import type { ReadableState } from '@lockstep/contract/state';
+import { bool, message, optionalText, text, uint } from '@lockstep/contract/wire';
+import type { FactResult } from './apply-transaction.ts';
+import { idempotencyKeyLengthMax, rememberedMs } from './limits.ts';
+import { hostMount } from './mounts.ts';
+import type { EntryWriter } from './state/state-db.ts';
+import type { Remembered } from './transaction.ts';
+
+const outcomeWire = message({ atMs: uint(1), results: text(2), reply: optionalText(3), isFromResult: bool(4) });
+
+/** What an earlier request with the same key, token, path and body came to. */
+export interface RememberedOutcome {
+  readonly results: readonly FactResult[];
+  /** JSON of the whole reply; undefined where it held a secret or is the first result. */
+  readonly reply: string | undefined;
+  readonly isFromResult: boolean;
+}
+
+/** The state key for an idempotency key: scoped to token, path and body, so that one key can't answer another request. */
+export function rememberedKey(scope: {
+  readonly idempotencyKey: string;
+  readonly tokenId: string;
+  readonly path: string;
+  readonly body: string;
+}): string {
+  const { idempotencyKey } = scope;
+  if (
+    idempotencyKey.length === 0 ||
+    idempotencyKey.length > idempotencyKeyLengthMax ||
+    !/^[\x21-\x7e]+$/.test(idempotencyKey)
+  ) {
+    throw new LockstepError(
+      'invalid-input',
+      `the idempotency key must be 1 to ${idempotencyKeyLengthMax} printable ASCII characters`,
+    );
+  }
+  const parts = [idempotencyKey, scope.tokenId, scope.path, scope.body];
+  const hash = createHash('sha256');
+  for (const part of parts) hash.update(`${Buffer.byteLength(part)}:`).update(part);
+  return `once/${hash.digest('base64url')}`;
+}
+
+/** The outcome under a key, if it is still remembered, with the version that a new one must expect. */
+export function recallOutcome(
+  state: ReadableState,
+  key: string,
+  now: TimeMs,
+): { readonly version: number; readonly outcome: RememberedOutcome | undefined } {
+  const bytes = state.get(key);
+  if (bytes === undefined) return { version: 0, outcome: undefined };
+  const stored = outcomeWire.decode(bytes);
+  const version = state.version(key);
+  if (stored.atMs + rememberedMs <= now) return { version, outcome: undefined };
+  const results: FactResult[] = JSON.parse(stored.results).map((result: FactResult | null) => result ?? undefined);
+  return { version, outcome: { results, reply: stored.reply, isFromResult: stored.isFromResult } };
+}
+
+/** Apply's part: false when another request with the same key came first. */
+export function rememberOutcome(
+  writer: EntryWriter,
+  remembered: Remembered,
+  results: readonly FactResult[],
+  timeMs: TimeMs,
+): boolean {
+  if (writer.version(hostMount, remembered.key) !== remembered.supersedesVersion) return false;
+  const value = outcomeWire.encode({
+    atMs: timeMs,
+    results: JSON.stringify(results.map((result) => result ?? null)),
+    reply: remembered.reply,
+    isFromResult: remembered.isFromResult,
+  });
+  const host = writer.mount(hostMount);
+  host.put(remembered.key, value);
+  host.put(dueKey(timeMs + rememberedMs, remembered.key), new Uint8Array(0));
+  return true;
+}
+
+/** Orders by time as text: fifteen digits reach the year 33658. */
+export function dueKey(timeMs: number, key: string): string {
+  return `due/${String(timeMs).padStart(15, '0')}/${key}`;
+}

@@ -1,0 +1,22 @@
+/** A request whose transaction meets a conflict is decided anew this often: enough for a hot role, few enough to end. */
+export const decisionAttemptsMax = 8;
+/** A request without a deadline of its own gets this long: longer than two elections, shorter than clients' own 60 s. */
+export const requestDeadlineMs = 30_000;
+/** Longest deadline that a caller may ask for; Vault's default_max_request_duration. */
+export const requestDeadlineMsMax = 90_000;
+/** Requests under way on one node. At 2 ms each this is several seconds of work: more would only time out. */
+export const requestsUnderWayMax = 20_000;
+/** Results of the newest entries are kept for origins whose answer comes after the apply: many turns' worth. */
+export const recentEntriesMax = 1024;
+/** How long an idempotency key is remembered, in log time (design: 10 minutes). */
+export const rememberedMs = 600_000;
+/** An idempotency key is hashed; longer ones are a mistake. */
+export const idempotencyKeyLengthMax = 255;
+/** A stored reply above this is not remembered: the log is no cache. */
+export const rememberedReplyBytesMax: number = 64 * 1024;
+/** The state is fsynced at least this often while it changes, so that compaction can proceed. */
+export const stateSyncMs = 1_000;
+/** Heavy work (RSA keys) waiting for a worker; beyond it the caller is told to come back. */
+export const offloadQueueMax = 64;
+/** Worker threads for heavy work: a node shares its machine with consensus, which must not wait. */
+export const offloadWorkersMax = 2;

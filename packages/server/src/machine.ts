@@ -1,0 +1,128 @@
+import { type LogIndex, LogIndex as toLogIndex, type MountId, rootNamespace, TimeMs } from '@lockstep/contract/ids';
+import type { CommittedEntry, StateMachine } from '@lockstep/core/port';
+import type { SnapshotMeta } from '@lockstep/core/raft/types';
+import { kindOfMount } from '@lockstep/engine-system/mount-table';
+import type { Barrier } from '@lockstep/seal/barrier';
+import { applyTransaction, type TransactionResult } from './apply-transaction.ts';
+import { decodeControlEntry, foundingPlace } from './control-entry.ts';
+import { hostMount, systemMount } from './mounts.ts';
+import type { Positions } from './positions.ts';
+import { engineOfMount } from './resolve-mount.ts';
+import type { SealKeeper } from './seal-keeper.ts';
+import type { EntryWriter, StateDb } from './state/state-db.ts';
+import { decodeTransaction } from './transaction.ts';
+
+const timeKey = 'log-time';
+
+/** The far side of the consensus port: opens committed entries and folds their transactions into the state, in order. */
+export class Machine implements StateMachine {
+  readonly #state: StateDb;
+  readonly #barrier: Barrier;
+  readonly #keeper: SealKeeper;
+  readonly #positions: Positions;
+  readonly #onFatal: (error: unknown) => void;
+  readonly #onSealConfiguration: () => void;
+  #lastTimeMs = 0;
+
+  constructor(parts: {
+    readonly state: StateDb;
+    readonly keeper: SealKeeper;
+    readonly positions: Positions;
+    readonly onFatal: (error: unknown) => void;
+    readonly onSealConfiguration: () => void;
+  }) {
+    this.#state = parts.state;
+    this.#keeper = parts.keeper;
+    this.#barrier = parts.keeper.barrier;
+    this.#positions = parts.positions;
+    this.#onFatal = parts.onFatal;
+    this.#onSealConfiguration = parts.onSealConfiguration;
+  }
+
+  readonly encoder = (): ReturnType<StateMachine['encoder']> => this.#barrier.entryEncoder();
+
+  readonly lastTimeMs = (): number => this.#lastTimeMs;
+
+  readonly appliedIndex = (): LogIndex => this.#state.appliedIndex;
+
+  readonly control = (entry: CommittedEntry): void => {
+    if (entry.index <= this.#state.controlIndex) return;
+    this.#state.writeControl(entry.index, entry.data);
+    this.#keeper.adopt(decodeControlEntry(entry.data).seal);
+    this.#onSealConfiguration();
+    this.#positions.committed(entry.index, entry.term);
+  };
+
+  readonly apply = (entries: readonly CommittedEntry[]): boolean => {
+    for (const entry of entries) this.#positions.committed(entry.index, entry.term);
+    if (this.#keeper.isSealed || this.#state.isBehind) return false;
+    try {
+      for (const entry of entries) this.#applyEntry(entry);
+    } catch (error) {
+      // An entry that can't be opened is damage: going on would make this node differ from the others.
+      this.#onFatal(error);
+    }
+    return true;
+  };
+
+  /** Once unsealed: the log's time as of the state. */
+  restoreTime(): void {
+    const stored = this.#state.mountState(rootNamespace, hostMount).get(timeKey);
+    if (stored !== undefined) this.#lastTimeMs = Math.max(this.#lastTimeMs, Number(Buffer.from(stored).toString()));
+  }
+
+  #applyEntry(entry: CommittedEntry): void {
+    const body = this.#open(entry);
+    const results: TransactionResult[] = [];
+    this.#state.applyEntry(entry.index, (writer) => {
+      if (body === undefined) return;
+      const timeMs = TimeMs(Math.max(body.timeMs, this.#lastTimeMs));
+      this.#lastTimeMs = timeMs;
+      writer.mount(hostMount).put(timeKey, Buffer.from(String(timeMs)));
+      for (const transaction of body.transactions) {
+        results.push(
+          applyTransaction(writer, decodeTransaction(transaction), { index: entry.index, timeMs }, engineOf),
+        );
+      }
+    });
+    this.#positions.entryApplied(entry.index, entry.term, results);
+  }
+
+  #open(entry: CommittedEntry): { readonly timeMs: number; readonly transactions: readonly Uint8Array[] } | undefined {
+    switch (entry.type) {
+      case 'transactions':
+        return this.#barrier.openEntry({ index: entry.index, term: entry.term, sealed: entry.data });
+      case 'control': {
+        const { founding } = decodeControlEntry(entry.data);
+        return founding.length === 0 ? undefined : this.#barrier.openEntry({ ...foundingPlace, sealed: founding });
+      }
+      case 'noop':
+      case 'membership':
+        return undefined;
+      default:
+        return entry.type satisfies never;
+    }
+  }
+
+  readonly takeSnapshot: StateMachine['takeSnapshot'] = (done) => this.#state.takeSnapshot(done);
+  readonly readSnapshot: StateMachine['readSnapshot'] = (at, done) => this.#state.readSnapshot(at, done);
+  readonly receiveSnapshot: StateMachine['receiveSnapshot'] = (at, done) => this.#state.receiveSnapshot(at, done);
+  readonly receivedBytes: StateMachine['receivedBytes'] = (id) => this.#state.receivedBytes(id);
+
+  readonly installSnapshot = (meta: SnapshotMeta, done: (ok: boolean) => void): void => {
+    this.#state.installSnapshot(meta, (installed) => {
+      if (installed) {
+        const control = this.#state.controlRecord;
+        if (control !== undefined) this.#keeper.adopt(decodeControlEntry(control).seal);
+        this.#onSealConfiguration();
+        if (!this.#keeper.isSealed) this.restoreTime();
+        this.#positions.snapshotInstalled(toLogIndex(meta.index));
+      }
+      done(installed);
+    });
+  };
+}
+
+function engineOf(writer: EntryWriter, mount: MountId): ReturnType<typeof engineOfMount> {
+  return engineOfMount(mount, (id) => kindOfMount(writer.mount(systemMount), id));
+}

@@ -1,0 +1,106 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { DriverStatus } from '@lockstep/core/node';
+
+/** What the host tells about itself when it is scraped. */
+export interface MetricsSource {
+  readonly status: () => DriverStatus;
+  readonly isSealed: () => boolean;
+  readonly waitingWrites: () => number;
+  readonly auditQueue: () => number;
+  readonly offloadQueue: () => number;
+}
+
+/** One node's metrics, and Vault's names for those that dashboards know. Labels hold no path, name or secret: only closed sets. */
+export class Metrics {
+  readonly registry: Registry = new Registry();
+  readonly #requests: Counter<'operation' | 'door' | 'code'>;
+  readonly #duration: Histogram<'operation'>;
+
+  constructor(source: MetricsSource) {
+    const registers = [this.registry];
+    collectDefaultMetrics({ register: this.registry });
+    this.#requests = new Counter({
+      name: 'lockstep_requests_total',
+      help: 'Requests answered, by outcome',
+      labelNames: ['operation', 'door', 'code'],
+      registers,
+    });
+    this.#duration = new Histogram({
+      name: 'lockstep_request_seconds',
+      help: 'Time from the door to the reply',
+      labelNames: ['operation'],
+      buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
+      registers,
+    });
+    for (const [name, help, value] of gauges(source)) {
+      const gauge: Gauge = new Gauge({ name, help, registers, collect: () => gauge.set(value()) });
+    }
+  }
+
+  requestAnswered(request: {
+    readonly operation: string;
+    readonly door: string;
+    readonly code: string;
+    readonly seconds: number;
+  }): void {
+    this.#requests.inc({ operation: request.operation, door: request.door, code: request.code });
+    this.#duration.observe({ operation: request.operation }, request.seconds);
+  }
+}
+
+type GaugeRow = readonly [name: string, help: string, value: () => number];
+
+function gauges(source: MetricsSource): readonly GaugeRow[] {
+  const isLeader = (): number => Number(source.status().raft.role === 'leader');
+  const isUnsealed = (): number => Number(!source.isSealed());
+  const rows: readonly GaugeRow[] = [
+    ['lockstep_raft_term', 'Current term', () => source.status().raft.term],
+    ['lockstep_raft_is_leader', '1 on the leader', isLeader],
+    ['lockstep_raft_commit_index', 'Last committed index', () => source.status().raft.commit],
+    ['lockstep_raft_applied_index', 'Last index applied to the state', () => source.status().appliedIndex],
+    ['lockstep_raft_last_index', 'Last index in the log', () => source.status().raft.lastIndex],
+    ['lockstep_raft_committed_entries', 'Entries committed since the start', () => source.status().committedEntries],
+    ['lockstep_raft_elections', 'Elections that this node started', () => source.status().electionsStarted],
+    [
+      'lockstep_raft_proposals_waiting',
+      'Transactions waiting for a place in the log',
+      () => source.status().proposalsWaiting,
+    ],
+    [
+      'lockstep_raft_snapshots_installed',
+      'Snapshots installed here since the start',
+      () => source.status().snapshotsInstalled,
+    ],
+    ['lockstep_raft_snapshots_taken', 'Snapshots taken here since the start', () => source.status().snapshotsTaken],
+    ['lockstep_raft_compactions', 'Compactions since the start', () => source.status().compactions],
+    [
+      'lockstep_raft_outcomes_unknown',
+      'Forwarded transactions whose outcome stayed unknown',
+      () => source.status().outcomesUnknown,
+    ],
+    ['lockstep_log_syncs', 'Synced writes of the log since the start', () => source.status().log.syncs],
+    ['lockstep_log_writes', 'Writes of the log since the start', () => source.status().log.writes],
+    [
+      'lockstep_log_last_sync_seconds',
+      'How long the last synced write took',
+      () => source.status().log.lastSyncMs / 1000,
+    ],
+    [
+      'lockstep_log_oldest_pending_seconds',
+      'How long the write under way has taken so far',
+      () => source.status().log.oldestPendingMs / 1000,
+    ],
+    ['lockstep_writes_waiting', 'Requests waiting for their write to be applied', source.waitingWrites],
+    ['lockstep_audit_queue', 'Audit lines not yet held by a sink', source.auditQueue],
+    ['lockstep_offload_queue', 'Heavy work waiting for a worker', source.offloadQueue],
+    ['lockstep_unsealed', '1 while unsealed', isUnsealed],
+  ];
+  return [
+    ...rows,
+    ['vault_core_unsealed', 'As lockstep_unsealed', isUnsealed],
+    ['vault_core_active', 'As lockstep_raft_is_leader', isLeader],
+    ['vault_raft_storage_stats_commit_index', 'As lockstep_raft_commit_index', () => source.status().raft.commit],
+    ['vault_raft_storage_stats_applied_index', 'As lockstep_raft_applied_index', () => source.status().appliedIndex],
+    ['vault_raft_state_leader', 'As lockstep_raft_is_leader', isLeader],
+  ];
+}

@@ -1,0 +1,217 @@
+import { randomBytes, randomInt } from 'node:crypto';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { AutoSeal } from '@lockstep/contract/seal';
+import { openLevelLog } from '@lockstep/core/log/level-log';
+import { type ConsensusNode, startNode } from '@lockstep/core/node';
+import { openGrpcPeers } from '@lockstep/core/peers/grpc-peers';
+import type { PeerEvents } from '@lockstep/core/peers/peers';
+import { Barrier } from '@lockstep/seal/barrier';
+import { staticSeal } from '@lockstep/seal/seals';
+import { readStaticKey } from '@lockstep/seal/static/static-seal';
+import { openAudit } from './audited-requests.ts';
+import type { NodeConfig } from './config.ts';
+import { decodeControlEntry } from './control-entry.ts';
+import { openGrpcDoor } from './doors/grpc/grpc-door.ts';
+import { openHttpDoor } from './doors/http/http-door.ts';
+import { Host } from './host.ts';
+import { stateSyncMs } from './limits.ts';
+import { faultFields, type Log, type LogFields } from './log.ts';
+import { Machine } from './machine.ts';
+import { Metrics } from './metrics.ts';
+import { type NodeContext, nodeHandle } from './node.ts';
+import { Offload } from './offload.ts';
+import { Positions } from './positions.ts';
+import { SealKeeper } from './seal-keeper.ts';
+import { openState, type StateDb } from './state/state-db.ts';
+
+export interface OpenNode {
+  readonly httpPort: number;
+  readonly grpcPort: number;
+  readonly close: () => Promise<void>;
+}
+
+/** Opens one node, in the order in which each part may rely on the one before: disk, peers, consensus, doors. */
+export async function openNode(config: NodeConfig, log: Log, onFatal: (error: unknown) => void): Promise<OpenNode> {
+  await mkdir(config.dataDirectory, { recursive: true, mode: 0o700 });
+  const barrier = new Barrier({ clusterId: config.clusterId, random: randomBytes });
+  let resume = (): void => {};
+  let applyOn = (): void => {};
+  const state = await openState({
+    directory: join(config.dataDirectory, 'state'),
+    clusterId: config.clusterId,
+    values: () => barrier.values(),
+    onFatal,
+    onCaughtUp: () => applyOn(),
+    onSnapshotFailure: (error) => log.error('snapshot-failed', faultFields(error)),
+  });
+  const positions = new Positions(state.appliedIndex);
+  const autoSeal = autoSealOf(config);
+  const keeper = new SealKeeper({ barrier, autoSeal, random: randomBytes, onUnsealed: () => resume() });
+  const machine = new Machine({ state, keeper, positions, onFatal, onSealConfiguration: () => openLater(keeper, log) });
+  const consensus = await openConsensus({ config, machine, log, onFatal });
+  applyOn = () => consensus.resumeApply();
+  resume = () => {
+    machine.restoreTime();
+    log.info('unsealed');
+    consensus.resumeApply();
+  };
+  const record = state.controlRecord;
+  if (record !== undefined) keeper.adopt(decodeControlEntry(record).seal);
+  openLater(keeper, log);
+  return await openDoors({ config, state, positions, keeper, autoSeal, consensus, log });
+}
+
+function autoSealOf(config: NodeConfig): AutoSeal | undefined {
+  return config.seal.type === 'static'
+    ? staticSeal({ key: readStaticKey(config.seal.keyFile), random: randomBytes })
+    : undefined;
+}
+
+/** A node with a seal of its own opens itself as soon as the cluster is initialized. */
+function openLater(keeper: SealKeeper, log: Log): void {
+  keeper.openByItself().catch((error: unknown) => log.error('unseal-failed', faultFields(error)));
+}
+
+async function openConsensus(parts: {
+  readonly config: NodeConfig;
+  readonly machine: Machine;
+  readonly log: Log;
+  readonly onFatal: (error: unknown) => void;
+}): Promise<ConsensusNode> {
+  const { config, machine, log, onFatal } = parts;
+  const voters = config.members.map((member) => member.id);
+  const membership = { voters, votersOutgoing: [], learners: [], learnersNext: [], autoLeave: false };
+  const { stored, store, identity } = await openLevelLog({
+    directory: join(config.dataDirectory, 'log'),
+    clusterId: config.clusterId,
+    node: config.node.id,
+    format: { incarnation: randomInt(1, 2 ** 47), membership },
+    onFatal,
+  });
+  let events: PeerEvents | undefined;
+  const { peers, pullSnapshot } = await openGrpcPeers({
+    self: { node: config.node.id, clusterId: config.clusterId, incarnation: identity.incarnation },
+    listen: { host: config.peer.host, port: config.peer.port },
+    tls: config.peer,
+    pins: new Map(config.members.map((member) => [member.id, member.pin])),
+    // Until the driver runs nothing is expected, and Raft repeats what matters.
+    events: {
+      onMessages: (from, messages) => events?.onMessages(from, messages),
+      onDisconnected: (from) => events?.onDisconnected(from),
+    },
+    snapshot: { read: (id, offset, bytesMax, done) => machine.readSnapshot({ id, offset, bytesMax }, done) },
+    log: ({ kind, node: peer, ...fields }) => log.info(`peer-${kind}`, definedOnly({ peer, ...fields })),
+  });
+  return startNode({
+    id: config.node.id,
+    clock: { nowMs: () => performance.now(), wallMs: () => Date.now(), setTimer },
+    random: (below) => randomInt(below),
+    store,
+    stored,
+    peers: (given) => {
+      events = given;
+      return peers;
+    },
+    pullSnapshot,
+    machine,
+    members: config.members.map((member) => ({ node: member.id, address: member.peerAddress })),
+    log: (event, fields) => log.info(event, fields),
+    onFatal,
+  });
+}
+
+function definedOnly(fields: { readonly [name: string]: string | number | boolean | undefined }): LogFields {
+  const defined: { [name: string]: string | number | boolean } = {};
+  for (const [name, value] of Object.entries(fields)) if (value !== undefined) defined[name] = value;
+  return defined;
+}
+
+function setTimer(ms: number, run: () => void): () => void {
+  const timer = setTimeout(run, ms);
+  return () => clearTimeout(timer);
+}
+
+interface DoorParts {
+  readonly config: NodeConfig;
+  readonly state: StateDb;
+  readonly positions: Positions;
+  readonly keeper: SealKeeper;
+  readonly autoSeal: AutoSeal | undefined;
+  readonly consensus: ConsensusNode;
+  readonly log: Log;
+}
+
+async function openDoors(parts: DoorParts): Promise<OpenNode> {
+  const { config, state, positions, keeper, consensus, log } = parts;
+  const offload = new Offload();
+  const audit = await openAudit(config, keeper);
+  const host = new Host({
+    state,
+    consensus,
+    positions,
+    audit,
+    offload,
+    logFault: (error, request) => log.error('request-fault', { request: request.requestId, ...faultFields(error) }),
+  });
+  const metrics = new Metrics({
+    status: () => consensus.status(),
+    isSealed: () => keeper.isSealed,
+    waitingWrites: () => positions.waitingCount,
+    auditQueue: () => audit.waitingCount,
+    offloadQueue: () => offload.waitingCount,
+  });
+  const node: NodeContext = {
+    config,
+    keeper,
+    consensus,
+    host,
+    positions,
+    metrics,
+    autoSeal: parts.autoSeal,
+    log,
+    wallMs: () => Date.now(),
+    compact: async () => {
+      consensus.stateSynced(await state.sync());
+      return consensus.compactNow();
+    },
+  };
+  const handle = nodeHandle(node);
+  const onFault = (fault: unknown, requestId: string): void =>
+    log.error('door-fault', { request: requestId, ...faultFields(fault) });
+  const http = await openHttpDoor({
+    host: config.http.host,
+    port: config.http.port,
+    tls: tlsOf(config.http.tls),
+    handle,
+    onFault,
+  });
+  const isServing = (): boolean => keeper.isInitialized && !keeper.isSealed;
+  const grpc = await openGrpcDoor({
+    host: config.grpc.host,
+    port: config.grpc.port,
+    tls: tlsOf(config.grpc.tls),
+    handle,
+    onFault,
+    isServing,
+    nowMs: () => Date.now(),
+  });
+  const syncing = setInterval(() => void state.sync().then((index) => consensus.stateSynced(index)), stateSyncMs);
+  log.info('listening', { http: http.port, grpc: grpc.port, peer: config.peer.port });
+  return {
+    httpPort: http.port,
+    grpcPort: grpc.port,
+    close: async () => {
+      await Promise.all([http.close(), grpc.close()]);
+      consensus.transferLeader();
+      clearInterval(syncing);
+      await consensus.close();
+      await state.close();
+      await Promise.all([audit.close(), offload.close()]);
+    },
+  };
+}
+
+function tlsOf(tls: NodeConfig['http']['tls']): { readonly cert: string; readonly key: string } | undefined {
+  return tls === undefined ? undefined : { cert: tls.certPem, key: tls.keyPem };
+}
