@@ -73,7 +73,11 @@ test('a request and its answer', async () => {
 
 test('a certificate, through its own call', async () => {
   const address = await node((call, reply) =>
-    reply(null, { certificate: `for ${call.request['common_name']}`, serial_number: '0a', expiration: 4102444800 }),
+    reply(null, {
+      certificate: `for ${String(call.request['common_name'])}`,
+      serial_number: '0a',
+      expiration: 4102444800,
+    }),
   );
   const outcome = await client([address]).issueCertificate({ role: 'web', common_name: 'a.example' });
   expect(outcome).toMatchObject({
