@@ -479,6 +479,18 @@ describe('counted uses', () => {
     });
   });
 
+  it('a request that revokes its own token leaves no counter behind', async () => {
+    const { store, user } = await withUser({ policies: ['web'], num_uses: 1 });
+    store.become(user);
+    const token = store.find(user);
+    const use = token === undefined ? undefined : useOf(token);
+    const revoking = await store.tried.decide('write', 'revoke-self');
+    if (use === undefined) throw new Error('no use to spend');
+    const both = { ...revoking, facts: [...(revoking.facts ?? []), use.fact], expects: [use.expect] };
+    expect(store.tried.record(both).kind).toBe('applied');
+    expect(store.tried.state.entries().filter(([key]) => key.startsWith('uses/'))).toEqual([]);
+  });
+
   it('a token without a bound spends nothing', () => {
     const store = new Store();
     const root = store.find(store.root);

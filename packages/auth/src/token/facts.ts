@@ -58,7 +58,7 @@ export type TokenFact =
   | { readonly type: 'tokenUsed'; readonly id: string };
 
 const metaPair: MessageCodec<MetaPair> = message({ key: text(1), value: text(2) });
-const issuedShape = {
+export const tokenIssued: MessageCodec<IssuedToken> = message({
   id: text(1),
   accessor: text(2),
   policies: repeatedText(3),
@@ -75,9 +75,8 @@ const issuedShape = {
   parentId: text(14),
   parentAccessor: text(15),
   depth: uint(16),
-} as const;
+});
 const tokenSaltDrawn = message({ salt: bytes(1) });
-const tokenIssued: MessageCodec<IssuedToken> = message(issuedShape);
 const tokenRenewed = message({ id: text(1), expiresMs: uint(2), renewedMs: uint(3) });
 const tokenRevoked = message({ id: text(1), releasesChildren: bool(2) });
 const tokenUsed = message({ id: text(1) });
@@ -89,19 +88,4 @@ export const tokenFacts: Codec<TokenFact> = facts({
   tokenRenewed: [3, tokenRenewed],
   tokenRevoked: [4, tokenRevoked],
   tokenUsed: [5, tokenUsed],
-});
-
-/** What is stored for a token. */
-export interface TokenRecord extends IssuedToken {
-  /** 0 is never renewed. */
-  readonly renewedMs: number;
-  /** Revoked, but its children live on: all that is left is the answer to their question about their parent. */
-  readonly isReleased: boolean;
-}
-
-// From 101 on, so that what a fact gains later keeps its number here.
-export const tokenRecord: MessageCodec<TokenRecord> = message({
-  ...issuedShape,
-  renewedMs: uint(101),
-  isReleased: bool(102),
 });

@@ -2,10 +2,11 @@ import { readCounter } from '@lockstep/contract/counter';
 import type { Expect } from '@lockstep/contract/engine';
 import type { Secret } from '@lockstep/contract/secret';
 import { memoise, type ReadableState } from '@lockstep/contract/state';
-import { tokenFacts, type TokenRecord, tokenRecord } from './facts.ts';
+import { tokenFacts } from './facts.ts';
 import { saltKey, tokenKey, usesKey } from './keys.ts';
 import { ancestorsMax, tokenLengthMax } from './limits.ts';
 import { tokenId } from './token-id.ts';
+import { decodeTokenRecord, type TokenRecord } from './token-record.ts';
 
 /** A token that was found alive. `id` is its keyed hash; the token itself is nowhere. */
 export type Token = TokenRecord;
@@ -57,7 +58,7 @@ function endOf(state: TokenState, token: Token, nowMs: number): 'expired' | 'use
   return token.numUses > 0 && usesLeft(state, token) === 0 ? 'used-up' : undefined;
 }
 
-const decodeRecord = memoise((bytes) => tokenRecord.decode(bytes));
+const decodeRecord = memoise(decodeTokenRecord);
 
 function readRecord(state: TokenState, id: string): TokenRecord | undefined {
   const bytes = state.get(tokenKey(id));
