@@ -19,8 +19,8 @@ export const cacheRowBytes = 256;
 /** Writes not yet in LevelDB. Above it `isBehind` is true, and the caller stops applying until `onCaughtUp`: about two seconds of a busy disk. */
 export const pendingBytesMax: number = 64 * MiB;
 
-/** Keys in one answer of `keys`: a listing of this many is some megabytes of JSON. */
-export const keysPerRangeMax = 100_000;
+/** Keys in one answer of `keys`: a listing of 100,000 is some megabytes of JSON, and one more tells whether there are more. */
+export const keysPerRangeMax = 100_001;
 
 /** LevelDB holds up to two such buffers in memory; a larger one means fewer table files and a longer recovery. */
 export const writeBufferBytes: number = 16 * MiB;
