@@ -5,7 +5,7 @@ import { dataOf, membershipOf, TestCluster, type TestNode, textOf } from './test
 import type { Entry, Membership, MembershipChange, MembershipStep, Message } from './types.ts';
 
 const seeds = 80;
-const stepsPerSeed = 1500;
+const stepsPerSeed = 500;
 
 describe('whatever the network, the disks and the operators do', () => {
   for (let seed = 1; seed <= seeds; seed += 1) {
@@ -47,37 +47,53 @@ class World {
       tailBytesMax: this.random(400),
       committedBytesPerReadyMax: 40 + this.random(300),
     };
-    const options = { electionTicks: 5, heartbeatTicks: 1, random: this.random, limits };
+    const options = { electionTicks: 10, heartbeatTicks: 2, random: this.random, limits };
     this.cluster = new TestCluster([1, 2, 3], options);
     for (const id of pool.slice(3)) this.cluster.add(id, { ...options, membership: membershipOf([]) });
   }
 
+  /** Every node does some of its work, some of the wire arrives, and perhaps something happens. */
   step(): void {
     const { cluster, random } = this;
-    const id = pool[random(pool.length)] ?? 1;
-    const node = cluster.node(id);
-    const action = random(100);
-    if (action < 45) this.#deliverOne();
-    else if (action < 65) this.#turn(node);
-    else if (action < 77) this.#sync(node);
-    else if (action < 87) {
-      if (node.isUp) node.raft.tick();
-    } else if (action < 93) this.#propose(node);
-    else if (action < 94) this.#crashOrRestart(node);
-    else if (action < 95) this.#partition();
-    else if (action < 97) this.#read(node);
-    else if (action < 98) this.#changeMembership(node);
-    else this.#disturb(node);
+    for (const node of cluster.nodes.values()) {
+      if (random(10) < 6) this.#turn(node);
+      if (random(10) < 6) this.#sync(node);
+      if (random(10) < 3 && node.isUp) node.raft.tick();
+      if (!node.isUp && random(20) === 0) node.restart(random(6));
+    }
+    if (random(30) === 0) cluster.heal();
+    for (let count = random(cluster.wire.length * 2); count > 0; count -= 1) this.#deliverOne();
+    const anyone = cluster.node(pool[random(pool.length)] ?? 1);
+    if (random(10) < 8) this.#happen(random(3) === 0 ? anyone : (this.#anyLeader() ?? anyone));
+  }
+
+  #happen(node: TestNode): void {
+    const event = this.random(100);
+    if (event < 40) this.#propose(node);
+    else if (event < 55) this.#read(node);
+    else if (event < 65) this.#changeMembership(node);
+    else if (event < 83) this.#disturb(node);
+    else if (event < 89) this.#crash(node);
+    else this.#partition(node);
+  }
+
+  /** One of those who think that they lead. */
+  #anyLeader(): TestNode | undefined {
+    const leaders = [...this.cluster.nodes.values()].filter((node) => node.isUp && node.raft.role === 'leader');
+    return leaders[this.random(leaders.length)];
   }
 
   #turn(node: TestNode): void {
     if (!node.isUp) return;
     node.isDiskSlow = true;
     this.cluster.turn(node.id);
+    this.#checkDurable(node);
   }
 
   #sync(node: TestNode): void {
-    if (node.isUp) for (const message of node.sync()) this.cluster.send(message);
+    if (!node.isUp) return;
+    for (const message of node.sync()) this.cluster.send(message);
+    this.#checkDurable(node);
   }
 
   #deliverOne(): void {
@@ -93,7 +109,9 @@ class World {
 
   #receive(message: Message): void {
     const node = this.cluster.node(message.to);
-    if (node.isUp) node.receive(message, (id) => this.cluster.node(message.from).contents.get(id));
+    if (!node.isUp) return;
+    node.receive(message, (id) => this.cluster.node(message.from).contents.get(id));
+    this.#checkDurable(node);
   }
 
   #propose(node: TestNode): void {
@@ -109,18 +127,15 @@ class World {
     node.raft.readIndex(this.readId);
   }
 
-  #crashOrRestart(node: TestNode): void {
-    if (node.isUp) node.crash(this.random(node.writesUnderWay + 1));
-    else node.restart(this.random(6));
+  #crash(node: TestNode): void {
+    if (!node.isUp) return;
+    node.crash(this.random(node.writesUnderWay + 1));
     this.highest.delete(node.id);
   }
 
-  #partition(): void {
-    if (this.random(2) === 0) {
-      this.cluster.heal();
-      return;
-    }
-    const side = pool.filter(() => this.random(2) === 0);
+  /** Cuts `node` off, or the cluster in two. */
+  #partition(node: TestNode): void {
+    const side = this.random(2) === 0 ? [Number(node.id)] : pool.filter(() => this.random(2) === 0);
     this.cluster.partition(
       side,
       pool.filter((id) => !side.includes(id)),
@@ -199,10 +214,7 @@ class World {
     } else if (known !== node.id) {
       throw new Error(`nodes ${known} and ${node.id} both led term ${raft.term}`);
     }
-    if (raft.commit > this.committedTo) {
-      this.committedTo = raft.commit;
-      this.#checkDurable(node);
-    }
+    this.committedTo = Math.max(this.committedTo, raft.commit);
     for (const peer of core.progress.values()) {
       if (!(peer.match < peer.next && peer.match <= raft.lastIndex))
         throw new Error(`progress of ${peer.node} is impossible`);
@@ -222,9 +234,11 @@ class World {
     }
   }
 
-  /** What a leader commits is on the disks of a quorum of the membership that it counts over. */
+  /** What a leader commits is on the disks of a quorum of the membership that it counts over: to be asked before that changes. */
   #checkDurable({ core }: TestNode): void {
     const { commit } = core.log;
+    if (core.role !== 'leader' || commit <= this.committedTo) return;
+    this.committedTo = commit;
     const term = core.log.termAt(commit);
     const durable = quorumIndex(core.voters, (id) => {
       const { snapshot, entries } = this.cluster.node(id).disk;
