@@ -15,6 +15,9 @@ export interface AdminCall {
 
 export interface AdminAnswer {
   readonly status: number;
+  /** The body as it came. */
+  readonly text: string;
+  /** Parsed, where it is a JSON object; otherwise empty. */
   readonly body: { readonly [name: string]: unknown };
 }
 
@@ -40,9 +43,11 @@ export function adminCall(call: AdminCall): Promise<AdminAnswer> {
         const chunks: Buffer[] = [];
         response.on('data', (chunk: Buffer) => chunks.push(chunk));
         response.on('error', reject);
-        response.on('end', () =>
-          resolve({ status: response.statusCode ?? 0, body: parsed(Buffer.concat(chunks).toString()) }),
-        );
+        response.on('end', () => {
+          const text = Buffer.concat(chunks).toString();
+          const isJson = response.headers['content-type']?.startsWith('application/json') === true;
+          resolve({ status: response.statusCode ?? 0, text, body: isJson ? parsed(text) : {} });
+        });
       },
     );
     sent.on('timeout', () => sent.destroy(new Error(`${call.address} did not answer in ${answerWithinMs} ms`)));

@@ -16,12 +16,18 @@ export interface DevNode extends DevNodeFiles {
 export class DevCluster {
   readonly files: ClusterFiles;
   readonly nodes: readonly DevNode[];
+  /** What each node's process is started with besides its configuration. */
+  readonly nodeArguments: readonly string[];
   readonly #report: (line: string) => void;
   #rootToken = '';
 
-  private constructor(files: ClusterFiles, report: (line: string) => void) {
+  private constructor(
+    files: ClusterFiles,
+    options: { readonly report: (line: string) => void; readonly nodeArguments?: readonly string[] },
+  ) {
     this.files = files;
-    this.#report = report;
+    this.#report = options.report;
+    this.nodeArguments = options.nodeArguments ?? [];
     this.nodes = files.nodes.map((node) => ({ ...node, process: new NodeProcess(node) }));
   }
 
@@ -30,9 +36,8 @@ export class DevCluster {
     choice: ClusterChoice,
     options: { readonly report: (line: string) => void; readonly nodeArguments?: readonly string[] },
   ): Promise<DevCluster> {
-    const cluster = new DevCluster(await openClusterFiles(choice), options.report);
-    const nodeArguments = options.nodeArguments ?? [];
-    for (const node of cluster.nodes) node.process.start({ nodeArguments });
+    const cluster = new DevCluster(await openClusterFiles(choice), options);
+    for (const node of cluster.nodes) node.process.start({ nodeArguments: cluster.nodeArguments });
     try {
       await cluster.#setUp();
     } catch (error) {

@@ -1,0 +1,70 @@
+import type { DevCluster, DevNode } from '@lockstep/server/dev/dev-cluster';
+import { adminCall } from '@lockstep/server/dev/admin-call';
+import type { Ledger } from './ledger.ts';
+
+export interface KillRound {
+  readonly leaderBefore: string;
+  readonly leaderAfter: string;
+  /** From the kill to the next acknowledged write; undefined when none came in time. */
+  readonly writeGapMs: number | undefined;
+  /** Whether the killed node came back by a snapshot. */
+  readonly installedSnapshot: boolean;
+}
+
+/** A write must succeed this soon after the kill. */
+export const writeWithinMs = 5_000;
+const lookEveryMs = 5;
+/** Acknowledged after the kill, before the killed node comes back. */
+const acknowledgedAfterKillMin = 500;
+const catchUpWithinMs = 20_000;
+
+/**
+ * Kills the leader with SIGKILL under load, waits until the others have gone on, compacts their logs past the dead node's, and
+ * brings it back: it must catch up by a snapshot.
+ */
+export async function killLeader(
+  cluster: DevCluster,
+  ledger: Ledger,
+  report: (line: string) => void,
+): Promise<KillRound> {
+  const leader = await cluster.waitForLeader();
+  await leader.process.kill();
+  ledger.sinceKill = 0;
+  const killedMs = performance.now();
+  report(`killed ${leader.name}, the leader, with SIGKILL after ${ledger.certificates.size} certificates`);
+  // What was under way may still be answered by a node that has it committed; a new write needs a new leader.
+  const wrote = await until(writeWithinMs, () => ledger.sinceKill > 0);
+  const writeGapMs = wrote ? performance.now() - killedMs : undefined;
+  const after = await cluster.waitForLeader();
+  report(
+    `${after.name} leads; first write ${writeGapMs === undefined ? `did not come within ${writeWithinMs} ms` : `after ${Math.round(writeGapMs)} ms`}`,
+  );
+  if (wrote) await until(catchUpWithinMs, () => ledger.sinceKill >= acknowledgedAfterKillMin);
+  for (const node of cluster.nodes)
+    if (node.process.isRunning) await cluster.call(node, 'POST', 'sys/storage/raft/compact', {});
+  leader.process.start({ nodeArguments: cluster.nodeArguments });
+  await cluster.waitUntilReady(leader);
+  const installedSnapshot = await until(catchUpWithinMs, async () => (await snapshotsInstalled(cluster, leader)) > 0);
+  report(`${leader.name} is back${installedSnapshot ? ', by a snapshot' : ''}`);
+  return { leaderBefore: leader.name, leaderAfter: after.name, writeGapMs, installedSnapshot };
+}
+
+async function snapshotsInstalled(cluster: DevCluster, node: DevNode): Promise<number> {
+  const { text } = await adminCall({
+    address: node.http,
+    caFile: cluster.files.caFile,
+    method: 'GET',
+    path: 'sys/metrics',
+    token: cluster.files.metricsToken,
+  });
+  return Number(/^lockstep_raft_snapshots_installed (\d+)/m.exec(text)?.[1] ?? 0);
+}
+
+async function until(withinMs: number, holds: () => boolean | Promise<boolean>): Promise<boolean> {
+  const deadline = performance.now() + withinMs;
+  while (performance.now() < deadline) {
+    if (await holds()) return true;
+    await new Promise((resolve) => setTimeout(resolve, lookEveryMs));
+  }
+  return false;
+}
