@@ -24,11 +24,6 @@ import * as record from './records.ts';
 const idText = new TextDecoder();
 const idBytes = new TextEncoder();
 
-/** What apply tells of a certificate's issue; a repeat of the request finds the certificate to supersede by it. */
-export interface Issued {
-  readonly issued: string;
-}
-
 /** Folds one fact into a mount's state. What it returns reaches the decision's reply. */
 export function applyPki(state: WritableState, happened: PkiFact, at: AppliedAt): JsonObject | undefined {
   switch (happened.type) {
@@ -43,6 +38,7 @@ export function applyPki(state: WritableState, happened: PkiFact, at: AppliedAt)
       return applyRoot(state, happened);
     case 'certificateIssued':
       putCertificate(state, happened.serial, { ...happened, revokedAtMs: undefined, revocation: 0 });
+      // By this a repeat of the request finds the certificate that it supersedes.
       return { issued: happened.serial };
     case 'certificateRevoked':
       return applyRevocation(state, happened, at);

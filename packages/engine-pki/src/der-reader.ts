@@ -105,9 +105,14 @@ export class DerReader {
 
   /** The bytes of a BIT STRING that has no unused bits. */
   bitString(): Uint8Array {
-    const { content } = this.next(0x03);
-    if (content[0] !== 0) return this.refuse('a bit string has unused bits');
-    return content.subarray(1);
+    return this.bitStringElement().content;
+  }
+
+  /** The same, so that what it wraps can be read. */
+  bitStringElement(): DerElement {
+    const element = this.next(0x03);
+    if (element.content[0] !== 0) return this.refuse('a bit string has unused bits');
+    return { ...element, content: element.content.subarray(1), contentOffset: element.contentOffset + 1 };
   }
 
   boolean(): boolean {

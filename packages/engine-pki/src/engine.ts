@@ -6,7 +6,7 @@ import * as configure from './configure.ts';
 import { type PkiFact, pkiFacts } from './facts.ts';
 import { generateRoot, rootFields } from './generate-root.ts';
 import { issueCertificate } from './issue-certificate.ts';
-import { issueFields, signFields } from './issue-fields.ts';
+import { issueFields, issuerInPath, signFields } from './issue-fields.ts';
 import { nameLengthMax, serialTextMax } from './limits.ts';
 import { pageFields } from './list-page.ts';
 import * as certificates from './read-certificates.ts';
@@ -27,19 +27,13 @@ const serial: FieldSpec<string> = textField({
   max: serialTextMax,
   description: 'the serial, with colons or hyphens',
 });
-const issuer_ref: FieldSpec<string> = textField({
-  required: true,
-  max: nameLengthMax,
-  description: 'the issuer: a name, an id, or "default"',
-});
-const default_ref: FieldSpec<string> = textField({ default: 'default', max: nameLengthMax, description: 'the issuer' });
 
 // biome-ignore format: a table, one row for each route
 const issuing: readonly Route<PkiFact>[] = [
   route({ operation: 'write', path: 'issue/:role', summary: 'make a key and a certificate for it', fields: issueFields, onRepeat: 'supersede', handle: issueCertificate }),
-  route({ operation: 'write', path: 'issuer/:issuer_ref/issue/:role', summary: 'the same, by a certain issuer', fields: issueFields, onRepeat: 'supersede', handle: issueCertificate }),
+  route({ operation: 'write', path: 'issuer/:issuer_ref/issue/:role', summary: 'the same, by a certain issuer', fields: { ...issueFields, ...issuerInPath }, onRepeat: 'supersede', handle: issueCertificate }),
   route({ operation: 'write', path: 'sign/:role', summary: 'sign a certificate request', fields: signFields, handle: signCsr }),
-  route({ operation: 'write', path: 'issuer/:issuer_ref/sign/:role', summary: 'the same, by a certain issuer', fields: signFields, handle: signCsr }),
+  route({ operation: 'write', path: 'issuer/:issuer_ref/sign/:role', summary: 'the same, by a certain issuer', fields: { ...signFields, ...issuerInPath }, handle: signCsr }),
   route({ operation: 'write', path: 'revoke', summary: 'revoke a certificate', fields: revokeFields, handle: revokeCertificate }),
 ];
 
@@ -62,22 +56,22 @@ const authorityRoutes: readonly Route<PkiFact>[] = [
   route({ operation: 'read', path: 'cert/ca', summary: "the default issuer's certificate", fields: {}, isPublic: true, handle: issuers.readCaJson }),
   route({ operation: 'read', path: 'cert/ca_chain', summary: "the default issuer's chain", fields: {}, isPublic: true, handle: issuers.readCaJson }),
   route({ operation: 'list', path: 'issuers', summary: 'the authorities of this mount', fields: {}, isPublic: true, handle: issuers.listIssuers }),
-  route({ operation: 'read', path: 'issuer/:issuer_ref', summary: 'an authority and its settings', fields: { issuer_ref }, handle: issuers.readIssuer }),
-  route({ operation: 'write', path: 'issuer/:issuer_ref', summary: 'set its settings; what is left out goes back to its default', fields: { ...issuerUpdateFields, issuer_ref }, handle: updateIssuer }),
-  route({ operation: 'patch', path: 'issuer/:issuer_ref', summary: 'change some of its settings', fields: { ...issuerUpdateFields, issuer_ref }, handle: patchIssuer }),
-  route({ operation: 'read', path: 'issuer/:issuer_ref/json', summary: 'its certificate and chain', fields: { issuer_ref }, isPublic: true, handle: issuers.readIssuerJson }),
-  route({ operation: 'read', path: 'issuer/:issuer_ref/der', summary: 'its certificate in DER', fields: { issuer_ref }, isPublic: true, handle: issuers.readIssuerDer }),
-  route({ operation: 'read', path: 'issuer/:issuer_ref/pem', summary: 'its certificate in PEM', fields: { issuer_ref }, isPublic: true, handle: issuers.readIssuerPem }),
+  route({ operation: 'read', path: 'issuer/:issuer_ref', summary: 'an authority and its settings', fields: issuerInPath, handle: issuers.readIssuer }),
+  route({ operation: 'write', path: 'issuer/:issuer_ref', summary: 'set its settings; what is left out goes back to its default', fields: { ...issuerUpdateFields, ...issuerInPath }, handle: updateIssuer }),
+  route({ operation: 'patch', path: 'issuer/:issuer_ref', summary: 'change some of its settings', fields: { ...issuerUpdateFields, ...issuerInPath }, handle: patchIssuer }),
+  route({ operation: 'read', path: 'issuer/:issuer_ref/json', summary: 'its certificate and chain', fields: issuerInPath, isPublic: true, handle: issuers.readIssuerJson }),
+  route({ operation: 'read', path: 'issuer/:issuer_ref/der', summary: 'its certificate in DER', fields: issuerInPath, isPublic: true, handle: issuers.readIssuerDer }),
+  route({ operation: 'read', path: 'issuer/:issuer_ref/pem', summary: 'its certificate in PEM', fields: issuerInPath, isPublic: true, handle: issuers.readIssuerPem }),
 ];
 
 // biome-ignore format: a table, one row for each route
 const crlRoutes: readonly Route<PkiFact>[] = [
-  route({ operation: 'read', path: 'crl', summary: "the default issuer's CRL in DER", fields: { issuer_ref: default_ref }, isPublic: true, handle: readCrlDer }),
-  route({ operation: 'read', path: 'crl/pem', summary: "the default issuer's CRL in PEM", fields: { issuer_ref: default_ref }, isPublic: true, handle: readCrlPem }),
-  route({ operation: 'read', path: 'cert/crl', summary: "the default issuer's CRL", fields: { issuer_ref: default_ref }, isPublic: true, handle: readCrlJson }),
-  route({ operation: 'read', path: 'issuer/:issuer_ref/crl', summary: "an issuer's CRL", fields: { issuer_ref }, isPublic: true, handle: readCrlJson }),
-  route({ operation: 'read', path: 'issuer/:issuer_ref/crl/der', summary: "an issuer's CRL in DER", fields: { issuer_ref }, isPublic: true, handle: readCrlDer }),
-  route({ operation: 'read', path: 'issuer/:issuer_ref/crl/pem', summary: "an issuer's CRL in PEM", fields: { issuer_ref }, isPublic: true, handle: readCrlPem }),
+  route({ operation: 'read', path: 'crl', summary: "the default issuer's CRL in DER", fields: {}, isPublic: true, handle: readCrlDer }),
+  route({ operation: 'read', path: 'crl/pem', summary: "the default issuer's CRL in PEM", fields: {}, isPublic: true, handle: readCrlPem }),
+  route({ operation: 'read', path: 'cert/crl', summary: "the default issuer's CRL", fields: {}, isPublic: true, handle: readCrlJson }),
+  route({ operation: 'read', path: 'issuer/:issuer_ref/crl', summary: "an issuer's CRL", fields: issuerInPath, isPublic: true, handle: readCrlJson }),
+  route({ operation: 'read', path: 'issuer/:issuer_ref/crl/der', summary: "an issuer's CRL in DER", fields: issuerInPath, isPublic: true, handle: readCrlDer }),
+  route({ operation: 'read', path: 'issuer/:issuer_ref/crl/pem', summary: "an issuer's CRL in PEM", fields: issuerInPath, isPublic: true, handle: readCrlPem }),
   route({ operation: 'read', path: 'crl/rotate', summary: 'make CRLs with a higher number', fields: {}, handle: configure.rotateCrl }),
 ];
 

@@ -1,6 +1,5 @@
 // Names in their final form: what a certificate holds and what roles are matched against.
 import { domainToASCII, domainToUnicode } from 'node:url';
-import { isIP } from 'node:net';
 import { hostnameLengthMax, mailboxLengthMax } from './limits.ts';
 
 const label = '[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?';
@@ -13,9 +12,15 @@ const hostname = new RegExp(`^${label}(?:\\.${label})*$`);
 export function hostnameOf(text: string): string | undefined {
   const ascii = isAscii(text) ? text.toLowerCase() : punycodeOf(text);
   if (ascii === undefined || ascii.length > hostnameLengthMax || !hostname.test(ascii)) return undefined;
-  if (ascii.includes('xn--') && (domainToUnicode(ascii) === '' || domainToASCII(domainToUnicode(ascii)) !== ascii))
-    return undefined;
-  return isIP(ascii) === 0 ? ascii : undefined;
+  if (ascii.includes('xn--') && !isPunycode(ascii)) return undefined;
+  // A last label of digits alone would be read as an address (URL standard, IPv4 parser).
+  return /(?:^|\.)\d+$/.test(ascii) ? undefined : ascii;
+}
+
+/** Does every label that says it is punycode decode, and encode to itself again? */
+function isPunycode(ascii: string): boolean {
+  const unicode = domainToUnicode(ascii);
+  return !/(?:^|\.)xn--/.test(unicode) && domainToASCII(unicode) === ascii;
 }
 
 function isAscii(text: string): boolean {

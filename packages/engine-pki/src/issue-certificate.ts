@@ -1,6 +1,5 @@
 import type { Call, Decision, Expect } from '@lockstep/contract/engine';
 import { LockstepError } from '@lockstep/contract/errors';
-import type { Issued } from './apply.ts';
 import type { PkiFact } from './facts.ts';
 import { generateKey, type KeyPair, type KeySpec, keySpec } from './generate-key.ts';
 import { askedNames, type IssueValues, type LeafValues, refuseNotBefore } from './issue-fields.ts';
@@ -55,8 +54,8 @@ export function typeOf(name: string): KeyType {
 /** What to say of the certificates that an earlier run of this request issued. */
 function supersededFacts(call: Call): readonly PkiFact[] {
   return (call.supersedes ?? []).flatMap((result) => {
-    const serial = (result as Partial<Issued> | undefined)?.issued;
-    return serial === undefined ? [] : (revocationFact(call.state, serial) ?? []);
+    const serial = result?.['issued'];
+    return typeof serial === 'string' ? (revocationFact(call.state, serial) ?? []) : [];
   });
 }
 

@@ -68,13 +68,19 @@ export const formatFields: { readonly [K in keyof FormatValues]: FieldSpec<Forma
   }),
 };
 
-interface PlaceValues {
+interface RoleName {
   readonly role: string;
-  readonly issuer_ref: string | undefined;
 }
-const placeFields: { readonly [K in keyof PlaceValues]: FieldSpec<PlaceValues[K]> } = {
+const roleName: { readonly [K in keyof RoleName]: FieldSpec<RoleName[K]> } = {
   role: textField({ required: true, max: nameLengthMax, description: 'the role that rules the certificate' }),
-  issuer_ref: text(nameLengthMax, "the issuer that signs, in place of the role's"),
+};
+
+/** Only where the path names an issuer: in a body it would get round the policies on paths. */
+export interface IssuerInPath {
+  readonly issuer_ref?: string;
+}
+export const issuerInPath: { readonly issuer_ref: FieldSpec<string> } = {
+  issuer_ref: textField({ required: true, max: nameLengthMax, description: 'the issuer: a name, an id, or "default"' }),
 };
 
 interface SubjectValues {
@@ -87,12 +93,13 @@ const subjectFields: { readonly [K in keyof SubjectValues]: FieldSpec<SubjectVal
 };
 
 /** What a leaf's request says, without its key. */
-export type LeafValues = NameValues & TimeValues & FormatValues & PlaceValues & SubjectValues;
-const leafFields: { readonly [K in keyof LeafValues]: FieldSpec<LeafValues[K]> } = {
+type LeafFieldValues = NameValues & TimeValues & FormatValues & RoleName & SubjectValues;
+export type LeafValues = LeafFieldValues & IssuerInPath;
+const leafFields: { readonly [K in keyof LeafFieldValues]: FieldSpec<LeafFieldValues[K]> } = {
   ...nameFields,
   ...timeFields,
   ...formatFields,
-  ...placeFields,
+  ...roleName,
   ...subjectFields,
 };
 
@@ -100,8 +107,9 @@ interface IssueKeyValues {
   readonly key_type: string;
   readonly key_bits: number;
 }
-export type IssueValues = LeafValues & IssueKeyValues;
-export const issueFields: { readonly [K in keyof IssueValues]: FieldSpec<IssueValues[K]> } = {
+type IssueFieldValues = LeafFieldValues & IssueKeyValues;
+export type IssueValues = IssueFieldValues & IssuerInPath;
+export const issueFields: { readonly [K in keyof IssueFieldValues]: FieldSpec<IssueFieldValues[K]> } = {
   ...leafFields,
   key_type: textField({
     default: '',
@@ -115,8 +123,9 @@ export const issueFields: { readonly [K in keyof IssueValues]: FieldSpec<IssueVa
   }),
 };
 
-export type SignValues = LeafValues & { readonly csr: string };
-export const signFields: { readonly [K in keyof SignValues]: FieldSpec<SignValues[K]> } = {
+type SignFieldValues = LeafFieldValues & { readonly csr: string };
+export type SignValues = SignFieldValues & IssuerInPath;
+export const signFields: { readonly [K in keyof SignFieldValues]: FieldSpec<SignFieldValues[K]> } = {
   ...leafFields,
   csr: textField({ required: true, max: csrTextMax, description: 'the certificate request (PKCS #10) in PEM' }),
 };

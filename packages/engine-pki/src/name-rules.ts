@@ -154,8 +154,8 @@ function checkAlternative(name: string, rules: NameRules): ParsedName {
 
 function whyNoName(name: string): string {
   if (ipBytes(name) !== undefined) return 'it is an address, which belongs in ip_sans';
-  if (name.includes('*')) return 'a wildcard must be the whole leftmost label of a hostname';
-  return name.includes('@') ? 'it is not a mailbox at a hostname' : 'it is not a hostname';
+  if (name.includes('@')) return 'it is not a mailbox at a hostname';
+  return name.includes('*') ? 'a wildcard must be the whole leftmost label of a hostname' : 'it is not a hostname';
 }
 
 /** The rule that forbids this name, or undefined where the role allows it. */
@@ -164,11 +164,12 @@ function rule({ name, kind, host }: ParsedName, rules: NameRules): string | unde
   if (kind === 'wildcard' && !role.allow_wildcard_certificates) return 'wildcards are not allowed';
   if (role.allow_any_name) return undefined;
   if (role.allow_localhost && isLocal(host, kind, role)) return undefined;
+  const lower = name.toLowerCase();
   const isAllowed = rules.domains.some(
     (domain) =>
-      (role.allow_bare_domains && (name === domain || (kind === 'email' && host === domain))) ||
+      (role.allow_bare_domains && (lower === domain || (kind === 'email' && host === domain))) ||
       (role.allow_subdomains && (host.endsWith(`.${domain}`) || (kind === 'wildcard' && host === domain))) ||
-      (role.allow_glob_domains && domain.includes('*') && matchesGlob(domain, name)),
+      (role.allow_glob_domains && domain.includes('*') && matchesGlob(domain, lower)),
   );
   return isAllowed ? undefined : 'it is not among the allowed domains';
 }

@@ -51,10 +51,11 @@ export function readPublicKey(from: DerReader, field: string): PublicKey {
   const element = from.next(0x30);
   const reader = from.inside(element);
   const algorithm = reader.next(0x30).whole;
-  const raw = reader.bitString();
+  const bits = reader.bitStringElement();
+  const raw = bits.content;
   reader.finish();
   const spki = element.whole;
-  if (same(algorithm, rsaAlgorithm)) return { type: 'rsa', bits: rsaBits(raw, from, refuse), spki, raw };
+  if (same(algorithm, rsaAlgorithm)) return { type: 'rsa', bits: rsaBits(from.inside(bits), refuse), spki, raw };
   if (same(algorithm, ed25519Algorithm)) {
     if (raw.length !== 32) return refuse('an Ed25519 key must be 32 bytes long');
     return { type: 'ed25519', bits: 0, spki, raw };
@@ -67,8 +68,7 @@ export function readPublicKey(from: DerReader, field: string): PublicKey {
   return { type: 'ec', bits: curve.bits, spki, raw };
 }
 
-function rsaBits(raw: Uint8Array, from: DerReader, refuse: (rule: string) => never): number {
-  const reader = from.inside({ tag: 0x30, content: raw, whole: raw, contentOffset: 0 });
+function rsaBits(reader: DerReader, refuse: (rule: string) => never): number {
   const inner = reader.enter(0x30);
   const modulus = inner.positiveInteger();
   const exponent = inner.positiveInteger();

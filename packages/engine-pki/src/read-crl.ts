@@ -11,6 +11,7 @@ import { crlConfigOf } from './apply.ts';
 import { type Der, encode, explicit, integer, integerOfBytes, sequence, time } from './der.ts';
 import { crlNumber } from './extensions.ts';
 import type { PkiFact } from './facts.ts';
+import type { IssuerInPath } from './issue-fields.ts';
 import { crlConfigKey, issuerKey } from './keys.ts';
 import { crlEntriesMax, crlEpochSeconds } from './limits.ts';
 import { type FoundIssuer, findIssuer, signingKeyOf } from './load-issuer.ts';
@@ -19,24 +20,20 @@ import type { CrlConfig } from './records.ts';
 import { RevokedEntries, revocationCount } from './revoked-entries.ts';
 import { signatureAlgorithm, signed } from './sign-der.ts';
 
-export interface IssuerValues {
-  readonly issuer_ref: string;
-}
-
-export async function readCrlDer(call: Call, { issuer_ref }: IssuerValues): Promise<Decision<PkiFact>> {
-  const crl = await currentCrl(call, issuer_ref);
+export async function readCrlDer(call: Call, { issuer_ref }: IssuerInPath): Promise<Decision<PkiFact>> {
+  const crl = await currentCrl(call, issuer_ref ?? 'default');
   return { reply: crl === undefined ? {} : { raw: { contentType: 'application/pkix-crl', body: crl } } };
 }
 
-export async function readCrlPem(call: Call, { issuer_ref }: IssuerValues): Promise<Decision<PkiFact>> {
-  const crl = await currentCrl(call, issuer_ref);
+export async function readCrlPem(call: Call, { issuer_ref }: IssuerInPath): Promise<Decision<PkiFact>> {
+  const crl = await currentCrl(call, issuer_ref ?? 'default');
   if (crl === undefined) return { reply: {} };
   return { reply: { raw: { contentType: 'application/x-pem-file', body: Buffer.from(pem('X509 CRL', crl)) } } };
 }
 
 /** As `cert/crl` has it: within the envelope. */
-export async function readCrlJson(call: Call, { issuer_ref }: IssuerValues): Promise<Decision<PkiFact>> {
-  const crl = await currentCrl(call, issuer_ref);
+export async function readCrlJson(call: Call, { issuer_ref }: IssuerInPath): Promise<Decision<PkiFact>> {
+  const crl = await currentCrl(call, issuer_ref ?? 'default');
   if (crl === undefined) throw new LockstepError('not-found', '');
   return {
     reply: {

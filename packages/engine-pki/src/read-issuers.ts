@@ -3,11 +3,11 @@ import { LockstepError } from '@lockstep/contract/errors';
 import type { JsonObject } from '@lockstep/contract/json';
 import type { PkiFact } from './facts.ts';
 import { idOf } from './apply.ts';
+import type { IssuerInPath } from './issue-fields.ts';
 import { defaultIssuerKey, issuerPrefix } from './keys.ts';
 import { issuersMax } from './limits.ts';
 import { type FoundIssuer, findIssuer, issuerOfId } from './load-issuer.ts';
 import { derReply, pemReply } from './read-certificates.ts';
-import type { IssuerValues } from './read-crl.ts';
 import { colonSerial } from './reply-format.ts';
 
 /** The default issuer's certificate; an empty answer where there is none yet. */
@@ -65,12 +65,12 @@ export async function listIssuers(call: Call): Promise<Decision<PkiFact>> {
   return { reply: { data: { keys: ids, key_info: Object.fromEntries(info) } } };
 }
 
-export function readIssuer(call: Call, { issuer_ref }: IssuerValues): Decision<PkiFact> {
+export function readIssuer(call: Call, { issuer_ref }: Required<IssuerInPath>): Decision<PkiFact> {
   return { reply: { data: issuerReply(existingIssuer(call, issuer_ref)) } };
 }
 
 /** The public part, for who has no token. */
-export function readIssuerJson(call: Call, { issuer_ref }: IssuerValues): Decision<PkiFact> {
+export function readIssuerJson(call: Call, { issuer_ref }: Required<IssuerInPath>): Decision<PkiFact> {
   const { id, issuer } = existingIssuer(call, issuer_ref);
   return {
     reply: {
@@ -84,11 +84,11 @@ export function readIssuerJson(call: Call, { issuer_ref }: IssuerValues): Decisi
   };
 }
 
-export function readIssuerDer(call: Call, { issuer_ref }: IssuerValues): Decision<PkiFact> {
+export function readIssuerDer(call: Call, { issuer_ref }: Required<IssuerInPath>): Decision<PkiFact> {
   return { reply: derReply(existingIssuer(call, issuer_ref).issuer.record.certificate) };
 }
 
-export function readIssuerPem(call: Call, { issuer_ref }: IssuerValues): Decision<PkiFact> {
+export function readIssuerPem(call: Call, { issuer_ref }: Required<IssuerInPath>): Decision<PkiFact> {
   return { reply: pemReply([existingIssuer(call, issuer_ref).issuer.record.certificate]) };
 }
 

@@ -2,9 +2,9 @@ import { type Call, type Decision, type Expect, unchanged } from '@lockstep/cont
 import { LockstepError } from '@lockstep/contract/errors';
 import { type FieldSpec, listField, textField } from '@lockstep/contract/fields';
 import type { PkiFact } from './facts.ts';
+import type { IssuerInPath } from './issue-fields.ts';
 import { issuerKey, issuerNameKey } from './keys.ts';
 import { checkName } from './names-in-paths.ts';
-import type { IssuerValues } from './read-crl.ts';
 import { existingIssuer, issuerReply } from './read-issuers.ts';
 import { type Issuer, urls as urlsRecord } from './records.ts';
 import { changedUrls, templatingField, type UrlValues, urlFields } from './urls.ts';
@@ -36,19 +36,19 @@ const usages: readonly string[] = ['read-only', 'issuing-certificates', 'crl-sig
 const noUrls = urlsRecord.initial;
 
 /** Sets an issuer's fields; those that the request leaves out go back to their defaults, as in Vault. */
-export function updateIssuer(call: Call, values: IssuerUpdate & IssuerValues): Decision<PkiFact> {
+export function updateIssuer(call: Call, values: IssuerUpdate & Required<IssuerInPath>): Decision<PkiFact> {
   return changed(call, values, { name: '', leafNotAfterBehavior: 'err', mayIssue: true, urls: undefined });
 }
 
 /** Changes the fields that the request names. */
-export function patchIssuer(call: Call, values: IssuerUpdate & IssuerValues): Decision<PkiFact> {
+export function patchIssuer(call: Call, values: IssuerUpdate & Required<IssuerInPath>): Decision<PkiFact> {
   const { record } = existingIssuer(call, values.issuer_ref).issuer;
   return changed(call, values, record);
 }
 
 type Settings = Pick<Issuer, 'name' | 'leafNotAfterBehavior' | 'mayIssue' | 'urls'>;
 
-function changed(call: Call, values: IssuerUpdate & IssuerValues, before: Settings): Decision<PkiFact> {
+function changed(call: Call, values: IssuerUpdate & Required<IssuerInPath>, before: Settings): Decision<PkiFact> {
   refuseUnsupported(values);
   const { id, issuer } = existingIssuer(call, values.issuer_ref);
   const name = values.issuer_name ?? before.name;
