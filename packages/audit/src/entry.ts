@@ -1,79 +1,101 @@
-import type { Json, JsonObject } from '@lockstep/contract/json';
+import type { AuthReply, Caller, Operation } from '@lockstep/contract/engine';
+import { type NamespaceId, rootNamespace } from '@lockstep/contract/ids';
+import type { JsonObject } from '@lockstep/contract/json';
+import { auditedData } from './audited-data.ts';
 import type { Fingerprints } from './fingerprint.ts';
 
-/** Who asked, as far as it is known. */
-export interface AuditedCaller {
-  readonly accessor: string;
-  readonly displayName: string;
-  readonly policies: readonly string[];
-}
+// The members of an audit line in the shape that Vault's tools read. Plain: operation, path, ids, policies, display name,
+// addresses, names of fields, numbers, booleans, error texts (which hold no secret). Fingerprinted: tokens, accessors, and every
+// string in the data of request and answer.
 
-/** What was asked. `data` holds values, which the entry shows as fingerprints only. */
 export interface AuditedRequest {
   readonly id: string;
-  readonly operation: string;
+  readonly operation: Operation;
   readonly path: string;
-  readonly data: JsonObject;
+  readonly data: JsonObject | undefined;
   readonly remoteAddress: string;
   readonly door: string;
-  /** The token as presented. */
-  readonly token: Buffer | undefined;
+  /** The token as it came, valid or not. */
+  readonly token: Uint8Array | undefined;
+  /** Undefined where no mount was found. */
   readonly mount: { readonly type: string; readonly point: string } | undefined;
+  /** `root` unless said otherwise. */
+  readonly namespace?: NamespaceId;
 }
 
-/** What was answered. */
+/** Who asked, once the token was looked up. */
+export type AuditedCaller = Pick<Caller, 'accessor' | 'displayName' | 'policies'> & {
+  readonly tokenType?: 'service' | 'batch';
+};
+
 export type AuditedResponse =
-  | {
-      readonly kind: 'answered';
-      readonly data: JsonObject | undefined;
-      readonly auth: { readonly accessor: string; readonly clientToken: string } | undefined;
-    }
-  /** `error` is the refusal's code and message, which hold no secret. */
+  | { readonly kind: 'answered'; readonly data: JsonObject | undefined; readonly auth: AuthReply | undefined }
   | { readonly kind: 'refused'; readonly error: string };
 
-/** Vault's words for operations, which its audit tools know. */
-const operations: { readonly [operation: string]: string } = { write: 'update' };
-
-/** The `auth` and `request` members, as JSON text without the braces: both lines of a request begin with it. */
+/**
+ * `"auth":{…},"request":{…}`: to be made once for a request and used in both of its lines. Refuses with `too-large` data that is
+ * nested too deeply.
+ */
 export function requestPart(
   fingerprints: Fingerprints,
   request: AuditedRequest,
   caller: AuditedCaller | undefined,
 ): string {
-  const token = request.token === undefined ? undefined : fingerprints.of(request.token.toString('latin1'));
-  const auth: Json =
+  const token = request.token === undefined ? undefined : fingerprints.ofBytes(request.token);
+  const accessor = caller === undefined ? undefined : fingerprints.ofText(caller.accessor);
+  const auth =
     caller === undefined
-      ? {}
-      : {
-          accessor: fingerprints.of(caller.accessor),
+      ? '{}'
+      : JSON.stringify({
           client_token: token,
+          accessor,
           display_name: caller.displayName,
           policies: caller.policies,
-          token_type: 'service',
-        };
-  const asked: Json = {
+          token_policies: caller.policies,
+          token_type: caller.tokenType,
+        });
+  const head = JSON.stringify({
     id: request.id,
-    operation: operations[request.operation] ?? request.operation,
-    ...(request.mount === undefined ? {} : { mount_type: request.mount.type, mount_point: request.mount.point }),
+    operation: operationName(request.operation),
+    mount_point: request.mount?.point,
+    mount_type: request.mount?.type,
     client_token: token,
-    namespace: { id: 'root' },
+    client_token_accessor: accessor,
+    namespace: { id: request.namespace ?? rootNamespace },
     path: request.path,
-    data: fingerprints.redact(request.data),
     remote_address: request.remoteAddress,
     door: request.door,
-  };
-  return `"auth":${JSON.stringify(auth)},"request":${JSON.stringify(asked)}`;
+  });
+  const data = request.data === undefined ? '' : `,"data":${auditedData(fingerprints, request.data)}`;
+  return `"auth":${auth},"request":${head.slice(0, -1)}${data}}`;
 }
 
-/** The `response` or `error` member, as JSON text without the braces. */
+/** `"response":{…}` or `"error":"…"`. */
 export function responsePart(fingerprints: Fingerprints, response: AuditedResponse): string {
   if (response.kind === 'refused') return `"error":${JSON.stringify(response.error)}`;
-  const auth =
-    response.auth === undefined
-      ? undefined
-      : {
-          accessor: fingerprints.of(response.auth.accessor),
-          client_token: fingerprints.ofOnce(response.auth.clientToken),
-        };
-  return `"response":${JSON.stringify({ ...(auth === undefined ? {} : { auth }), ...(response.data === undefined ? {} : { data: fingerprints.redact(response.data) }) })}`;
+  const { data, auth } = response;
+  const members: string[] = [];
+  if (auth !== undefined) members.push(`"auth":${JSON.stringify(auditedAuth(fingerprints, auth))}`);
+  if (data !== undefined) members.push(`"data":${auditedData(fingerprints, data)}`);
+  return `"response":{${members.join(',')}}`;
+}
+
+function auditedAuth(fingerprints: Fingerprints, auth: AuthReply): JsonObject {
+  return {
+    client_token: fingerprints.ofText(auth.clientToken),
+    accessor: fingerprints.ofText(auth.accessor),
+    policies: auth.policies,
+    token_policies: auth.policies,
+    metadata: Object.fromEntries(
+      Object.entries(auth.metadata).map(([name, value]) => [name, fingerprints.ofText(value)]),
+    ),
+    num_uses: auth.numUses,
+    token_type: auth.tokenType,
+    token_ttl: auth.leaseDurationSeconds,
+  };
+}
+
+/** Vault's audit knows no `write`: it says `update`, also where a value is new. */
+function operationName(operation: Operation): string {
+  return operation === 'write' ? 'update' : operation;
 }

@@ -1,47 +1,50 @@
 import { createHmac, type KeyObject } from 'node:crypto';
-import type { Json } from '@lockstep/contract/json';
-import { depthMax, rememberedLengthMax, rememberedMax } from './limits.ts';
+import { fingerprintsKept, fingerprintsSeenOnceKept, rememberedValueCharsMax } from './limits.ts';
 
 /**
- * Replaces every string by its keyed fingerprint, `hmac-sha256:<hex>`, as Vault's audit does: who holds a value can find it in
- * the trail, who reads the trail learns no value. Numbers, booleans and the names of members stay as they are.
+ * Stands for a value in the audit: `hmac-sha256:` and the hex of an HMAC under the cluster's audit key. Equal values have equal
+ * fingerprints, so that whoever may ask can look for one; nobody can read one back.
  */
 export class Fingerprints {
   readonly #key: KeyObject;
-  readonly #remembered = new Map<string, string>();
+  readonly #known = new Map<string, string>();
+  readonly #seenOnce = new Set<string>();
 
   constructor(key: KeyObject) {
     this.#key = key;
   }
 
-  of(text: string | Buffer): string {
-    if (typeof text !== 'string' || text.length > rememberedLengthMax) return this.#compute(text);
-    const known = this.#remembered.get(text);
+  /**
+   * Values that repeat (an issuer's certificate, an accessor) are remembered with their fingerprint. The first time only the
+   * fingerprint is, so that a secret that passes once, as private keys do, is not kept here.
+   */
+  ofText(value: string): string {
+    const known = this.#known.get(value);
     if (known !== undefined) return known;
-    const computed = this.#compute(text);
-    if (this.#remembered.size >= rememberedMax) this.#remembered.clear();
-    this.#remembered.set(text, computed);
-    return computed;
+    const fingerprint = `hmac-sha256:${createHmac('sha256', this.#key).update(value, 'utf8').digest('hex')}`;
+    if (value.length <= rememberedValueCharsMax) this.#remember(value, fingerprint);
+    return fingerprint;
   }
 
-  /** Without remembering: for values that come once (a token, a private key). */
-  ofOnce(text: string | Buffer): string {
-    return this.#compute(text);
+  ofBytes(value: Uint8Array): string {
+    return `hmac-sha256:${createHmac('sha256', this.#key).update(value).digest('hex')}`;
   }
 
-  /** The same structure with every string replaced. What is nested deeper than `depthMax` is left out, and says so. */
-  redact(value: Json | undefined, depth = 0): Json {
-    if (typeof value === 'string') return this.of(value);
-    if (typeof value !== 'object' || value === null) return value ?? null;
-    if (depth >= depthMax) return 'nested too deeply';
-    if (Array.isArray(value)) return value.map((element: Json) => this.redact(element, depth + 1));
-    const redacted: { [name: string]: Json } = {};
-    for (const [name, member] of Object.entries(value))
-      if (member !== undefined) redacted[name] = this.redact(member, depth + 1);
-    return redacted;
+  #remember(value: string, fingerprint: string): void {
+    if (this.#seenOnce.delete(fingerprint)) {
+      this.#known.set(value, fingerprint);
+      if (this.#known.size > fingerprintsKept) deleteOldest(this.#known);
+      return;
+    }
+    this.#seenOnce.add(fingerprint);
+    if (this.#seenOnce.size > fingerprintsSeenOnceKept) deleteOldest(this.#seenOnce);
   }
+}
 
-  #compute(text: string | Buffer): string {
-    return `hmac-sha256:${createHmac('sha256', this.#key).update(text).digest('hex')}`;
+/** Maps and sets keep the order of insertion. */
+function deleteOldest(from: Map<string, string> | Set<string>): void {
+  for (const oldest of from.keys()) {
+    from.delete(oldest);
+    return;
   }
 }

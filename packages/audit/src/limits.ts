@@ -1,10 +1,35 @@
-/** Deeper data is cut: the doors refuse JSON deeper than this, so nothing that came through them is. */
-export const depthMax = 64;
-/** Fingerprints of strings that come again and again (an issuer's certificate, a role) are remembered: enough for every mount's. */
-export const rememberedMax = 2_000;
-/** Only strings up to this long are remembered, so that the memory is bounded by a few megabytes. */
-export const rememberedLengthMax = 4_096;
-/** Bytes waiting for one file; beyond it the disk has stopped, and requests are refused rather than kept. */
-export const waitingBytesMax: number = 64 * 1024 * 1024;
-/** One write call takes at most this much, so that a backlog doesn't hold one buffer of all of it. */
-export const writeBytesMax: number = 4 * 1024 * 1024;
+const KiB = 1024;
+const MiB = 1024 * KiB;
+
+/** How deep audited data may be nested: as deep as the doors take JSON (64), and a few levels that an engine adds. */
+export const dataDepthMax = 72;
+
+/** Values that one line fingerprints one by one, about 2 µs each. What comes after them is fingerprinted as a whole. */
+export const valuesPerLineMax = 2000;
+
+/** Characters of one audit line: a request of 1 MiB whose names all have to be escaped is below it. */
+export const lineCharsMax: number = 8 * MiB;
+
+/** Fingerprints remembered: issuer certificates, accessors, field values that every request repeats. */
+export const fingerprintsKept = 512;
+
+/** A longer value is not remembered: two certificates of a chain are below it. */
+export const rememberedValueCharsMax: number = 8 * KiB;
+
+/** Fingerprints of which it is remembered that they were seen once. They are no secrets, 80 bytes each. */
+export const fingerprintsSeenOnceKept = 4096;
+
+/** Lines that wait for a sink, two for each request that a node takes at once. Beyond it requests are refused. */
+export const waitingLinesMax = 40_000;
+
+/** Characters that wait for one file: beyond it the disk has stopped, and requests are refused rather than kept. */
+export const waitingCharsMax: number = 64 * MiB;
+
+/** A sink that hasn't taken a line after this long counts as failed for that line: clients wait up to 30 s. */
+export const sinkDeadlineMs = 5_000;
+
+/** Characters of lines that one write call takes together, so that a backlog isn't copied into one buffer. */
+export const writeCharsMax: number = 4 * MiB;
+
+/** Problems that a verification lists; it counts the rest. */
+export const problemsListedMax = 100;

@@ -1,2 +1,2 @@
-// The sinks there are. Adding one is a folder and a line here.
+// The audit sinks there are. Adding one is a folder and a line here.
 export { openFileSink } from './file/file-sink.ts';

@@ -1,107 +1,176 @@
-import { constants } from 'node:fs';
-import { type FileHandle, open } from 'node:fs/promises';
+import type { Stats } from 'node:fs';
+import { constants, type FileHandle, open } from 'node:fs/promises';
 import type { AuditSink } from '@lockstep/contract/audit-sink';
 import { LockstepError } from '@lockstep/contract/errors';
-import { waitingBytesMax, writeBytesMax } from '../limits.ts';
+import { waitingCharsMax, writeCharsMax } from '../limits.ts';
 
-interface WaitingLine {
-  readonly line: string;
-  readonly resolve: () => void;
-  readonly reject: (error: Error) => void;
+export interface FileSinkOptions {
+  /** Also fsync each group of lines before they count as held. */
+  readonly sync?: boolean;
 }
 
 /**
- * Appends lines to a file that only its owner may read. Lines that come while a write is under way go out together in the next one.
- * A line counts as held once the system has it (as Vault's file device); it is not fsynced.
+ * Appends lines to a file, mode 0600. Refuses with `invalid-input` a path in a directory that isn't there, a symbolic link,
+ * what is neither a regular file nor a character device, and a file that others may read or write, or anyone run.
  */
-export async function openFileSink(path: string): Promise<AuditSink> {
-  return new FileSink(path, await openForAppend(path));
+export async function openFileSink(path: string, options: FileSinkOptions = {}): Promise<AuditSink> {
+  return new FileSink(path, await openTarget(path), options.sync ?? false);
 }
 
-async function openForAppend(path: string): Promise<FileHandle> {
-  try {
-    return await open(path, constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT, 0o600);
-  } catch (cause) {
-    throw new LockstepError(
-      'unavailable',
-      `audit file ${path} can't be opened: ${cause instanceof Error ? cause.message : String(cause)}`,
-      { cause },
-    );
-  }
+interface Line {
+  readonly text: string;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
 }
 
+/** Lines that come in one turn of the loop, or while a write is under way, are written by one call. */
 class FileSink implements AuditSink {
   readonly kind = 'file';
   readonly #path: string;
+  readonly #sync: boolean;
   #file: FileHandle;
-  #waiting: WaitingLine[] = [];
-  #waitingBytes = 0;
-  #writing: Promise<void> | undefined;
-  #isTorn = false;
+  #waiting: Line[] = [];
+  #waitingChars = 0;
+  #isScheduled = false;
+  /** What is under way: one write, reopen or close after the other. */
+  #underWay: Promise<unknown> = Promise.resolve();
+  /** After a write that failed half-way the file ends in part of a line: where it has to be cut. */
+  #tornAt: number | undefined;
 
-  constructor(path: string, file: FileHandle) {
+  constructor(path: string, file: FileHandle, sync: boolean) {
     this.#path = path;
     this.#file = file;
+    this.#sync = sync;
   }
 
-  readonly write = (line: string): Promise<void> => {
-    if (this.#waitingBytes + line.length > waitingBytesMax) {
+  write(line: string): Promise<void> {
+    if (this.#waitingChars + line.length > waitingCharsMax)
       return Promise.reject(
-        new LockstepError('unavailable', `more than ${waitingBytesMax} bytes wait for audit file ${this.#path}`),
+        new LockstepError('unavailable', `more than ${waitingCharsMax} characters wait for audit file ${this.#path}`),
       );
-    }
-    this.#waitingBytes += line.length;
+    this.#waitingChars += line.length;
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ line, resolve, reject });
-      this.#writing ??= this.#writeAll();
+      this.#waiting.push({ text: line, resolve, reject });
+      if (this.#isScheduled) return;
+      this.#isScheduled = true;
+      // At the end of this turn, so that its other lines come along.
+      setImmediate(() => {
+        this.#underWay = this.#underWay.then(() => this.#writeWaiting());
+      });
     });
-  };
-
-  readonly reopen = async (): Promise<void> => {
-    const next = await openForAppend(this.#path);
-    await this.#writing;
-    const before = this.#file;
-    this.#file = next;
-    await before.close();
-  };
-
-  readonly close = async (): Promise<void> => {
-    await this.#writing;
-    await this.#file.close();
-  };
-
-  async #writeAll(): Promise<void> {
-    // What else arrives in this turn joins the first write.
-    await new Promise<void>((resolve) => setImmediate(resolve));
-    while (this.#waiting.length > 0) await this.#writeGroup(this.#takeGroup());
-    this.#writing = undefined;
   }
 
-  #takeGroup(): readonly WaitingLine[] {
-    let bytes = 0;
-    let count = 0;
-    while (
-      count < this.#waiting.length &&
-      (count === 0 || bytes + (this.#waiting[count]?.line.length ?? 0) <= writeBytesMax)
-    ) {
-      bytes += this.#waiting[count]?.line.length ?? 0;
-      count += 1;
+  async reopen(): Promise<void> {
+    await this.#exclusively(async () => {
+      const file = await openTarget(this.#path);
+      const before = this.#file;
+      this.#file = file;
+      this.#tornAt = undefined;
+      await before.close();
+    });
+  }
+
+  async close(): Promise<void> {
+    await this.#exclusively(async () => {
+      await this.#writeWaiting();
+      await this.#file.close();
+    });
+  }
+
+  /** Runs after everything under way, and before what comes later. */
+  #exclusively(work: () => Promise<void>): Promise<void> {
+    const done = this.#underWay.then(work);
+    // A failure is the caller's to hear; the next in line goes on.
+    this.#underWay = done.catch(() => undefined);
+    return done;
+  }
+
+  async #writeWaiting(): Promise<void> {
+    this.#isScheduled = false;
+    while (this.#waiting.length > 0) {
+      const group = takeGroup(this.#waiting);
+      this.#waiting = this.#waiting.slice(group.length);
+      this.#waitingChars -= group.reduce((chars, line) => chars + line.text.length, 0);
+      try {
+        await this.#append(Buffer.from(group.map((line) => line.text).join('')));
+      } catch (cause) {
+        const error = new LockstepError('unavailable', `audit file ${this.#path} can't be written`, { cause });
+        for (const line of group) line.reject(error);
+        continue;
+      }
+      for (const line of group) line.resolve();
     }
-    this.#waitingBytes -= bytes;
-    return this.#waiting.splice(0, count);
   }
 
-  async #writeGroup(group: readonly WaitingLine[]): Promise<void> {
-    // A write that failed halfway left a torn line: end it, so that the next one is whole.
-    const bytes = Buffer.from(`${this.#isTorn ? '\n' : ''}${group.map(({ line }) => line).join('')}`);
+  async #append(bytes: Buffer): Promise<void> {
+    // Where the last attempt to do so failed: until it succeeds, nothing is written.
+    await this.#cutTorn();
+    let written = 0;
     try {
-      await this.#file.writeFile(bytes);
-      this.#isTorn = false;
-      for (const { resolve } of group) resolve();
-    } catch (cause) {
-      this.#isTorn = true;
-      const error = new LockstepError('unavailable', `audit file ${this.#path} can't be written`, { cause });
-      for (const { reject } of group) reject(error);
+      while (written < bytes.length) written += (await this.#file.write(bytes, written)).bytesWritten;
+      if (this.#sync) await this.#file.datasync();
+    } catch (error) {
+      const stat = await this.#file.stat();
+      // None of the group counts as held, so none of it stays: what began in the middle of a line would spoil the next.
+      if (written > 0 && stat.isFile()) this.#tornAt = Math.max(0, stat.size - written);
+      await this.#cutTorn();
+      throw error;
     }
+  }
+
+  async #cutTorn(): Promise<void> {
+    if (this.#tornAt === undefined) return;
+    await this.#file.truncate(this.#tornAt);
+    this.#tornAt = undefined;
+  }
+}
+
+function takeGroup(waiting: readonly Line[]): readonly Line[] {
+  let chars = 0;
+  const end = waiting.findIndex((line, at) => {
+    chars += line.text.length;
+    return at > 0 && chars > writeCharsMax;
+  });
+  return end === -1 ? waiting : waiting.slice(0, end);
+}
+
+async function openTarget(path: string): Promise<FileHandle> {
+  const { O_APPEND, O_CREAT, O_WRONLY, O_NOFOLLOW, O_NONBLOCK } = constants;
+  let file: FileHandle;
+  try {
+    // Non-blocking only so that opening a FIFO fails instead of waiting for its reader.
+    file = await open(path, O_APPEND | O_CREAT | O_WRONLY | O_NOFOLLOW | O_NONBLOCK, 0o600);
+  } catch (cause) {
+    throw new LockstepError('invalid-input', `audit file ${path}: ${whyNot(cause)}`, { cause });
+  }
+  const refusal = refusalOf(await file.stat());
+  if (refusal === undefined) return file;
+  await file.close();
+  throw new LockstepError('invalid-input', `audit file ${path}: ${refusal}`);
+}
+
+function refusalOf(stat: Stats): string | undefined {
+  if (stat.isCharacterDevice()) return undefined;
+  if (!stat.isFile()) return 'is not a regular file';
+  if ((stat.mode & 0o177) !== 0) return 'must be open to its owner only (chmod 600)';
+  return undefined;
+}
+
+function whyNot(cause: unknown): string {
+  const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
+  switch (code) {
+    case 'ENOENT':
+      return 'its directory does not exist';
+    case 'ELOOP':
+      return 'is a symbolic link';
+    case 'EISDIR':
+    case 'ENXIO':
+      return 'is not a regular file';
+    case 'EACCES':
+    case 'EPERM':
+    case 'EROFS':
+      return 'this process may not write it';
+    default:
+      return `can't be opened (${String(code)})`;
   }
 }
