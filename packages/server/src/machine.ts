@@ -104,6 +104,9 @@ export class Machine implements StateMachine {
     }
   }
 
+  readonly installedSnapshot = (): ReturnType<NonNullable<StateMachine['installedSnapshot']>> =>
+    this.#state.installedSnapshot;
+
   readonly takeSnapshot: StateMachine['takeSnapshot'] = (done) => this.#state.takeSnapshot(done);
   readonly readSnapshot: StateMachine['readSnapshot'] = (at, done) => this.#state.readSnapshot(at, done);
   readonly receiveSnapshot: StateMachine['receiveSnapshot'] = (at, done) => this.#state.receiveSnapshot(at, done);

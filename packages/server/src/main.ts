@@ -15,6 +15,8 @@ export async function runServer(
   configFile: string,
   options: { readonly stopsWithStdin?: boolean } = {},
 ): Promise<void> {
+  // LevelDB makes its files by the mask: none of a node's files is for anyone else.
+  process.umask(0o077);
   const config = readConfig(configFile);
   const log = openLog({
     node: config.node.name,

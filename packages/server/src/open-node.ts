@@ -47,7 +47,13 @@ export async function openNode(config: NodeConfig, log: Log, onFatal: (error: un
   });
   const positions = new Positions(state.appliedIndex);
   const autoSeal = autoSealOf(config);
-  const keeper = new SealKeeper({ barrier, autoSeal, random: randomBytes, onUnsealed: () => resume() });
+  const keeper = new SealKeeper({
+    barrier,
+    autoSeal,
+    random: randomBytes,
+    onUnsealed: () => resume(),
+    onSealed: () => state.forgetPlaintext(),
+  });
   const machine = new Machine({ state, keeper, positions, onFatal, onSealConfiguration: () => openLater(keeper, log) });
   const consensus = await openConsensus({ config, machine, log, onFatal });
   applyOn = () => consensus.resumeApply();

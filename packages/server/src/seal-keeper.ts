@@ -20,6 +20,7 @@ export class SealKeeper {
   readonly #autoSeal: AutoSeal | undefined;
   readonly #random: Random;
   readonly #onUnsealed: () => void;
+  readonly #onSealed: () => void;
   #configuration: SealConfiguration | undefined;
   #collection: ShareCollection | undefined;
 
@@ -28,11 +29,14 @@ export class SealKeeper {
     readonly autoSeal: AutoSeal | undefined;
     readonly random: Random;
     readonly onUnsealed: () => void;
+    /** Whatever plaintext the node remembers must go. */
+    readonly onSealed: () => void;
   }) {
     this.barrier = options.barrier;
     this.#autoSeal = options.autoSeal;
     this.#random = options.random;
     this.#onUnsealed = options.onUnsealed;
+    this.#onSealed = options.onSealed;
   }
 
   get isInitialized(): boolean {
@@ -101,6 +105,7 @@ export class SealKeeper {
   seal(): void {
     this.barrier.seal();
     this.resetProgress();
+    this.#onSealed();
   }
 
   #open(configuration: SealConfiguration, rootKey: Secret): void {
