@@ -1,6 +1,7 @@
 import type { Call, Decision } from '@lockstep/contract/engine';
 import { LockstepError } from '@lockstep/contract/errors';
 import type { PkiFact } from './facts.ts';
+import { ipText } from './general-names.ts';
 import { decideLeaf } from './issue-certificate.ts';
 import { askedNames, type SignValues } from './issue-fields.ts';
 import { rsaBitsMin } from './limits.ts';
@@ -69,11 +70,11 @@ function leftOut(role: Role, asked: AskedNames, taken: AskedNames): readonly str
       'the common_name provided in the request was ignored: the role takes it from the CSR (use_csr_common_name)',
     );
   const listed = new Set(taken.names.map((name) => name.toLowerCase()));
-  const listedIps = new Set(taken.ips.map(String));
+  const listedIps = new Set(taken.ips.map(ipText));
   const listedUris = new Set(taken.uris);
   const isMissing =
     asked.names.some((name) => !listed.has(name.toLowerCase())) ||
-    asked.ips.some((ip) => !listedIps.has(String(ip))) ||
+    asked.ips.some((ip) => !listedIps.has(ipText(ip))) ||
     asked.uris.some((uri) => !listedUris.has(uri)) ||
     (role.use_csr_sans && asked.others.length > taken.others.length);
   if (isMissing)
