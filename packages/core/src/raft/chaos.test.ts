@@ -92,7 +92,7 @@ class World {
 
   #sync(node: TestNode): void {
     if (!node.isUp) return;
-    for (const message of node.sync()) this.cluster.send(message);
+    for (const message of node.sync(this.random(node.writesUnderWay + 1))) this.cluster.send(message);
     this.#checkDurable(node);
   }
 
@@ -277,7 +277,7 @@ class World {
       node.isDiskSlow = false;
     }
     for (let tick = 0; tick < 200; tick += 1) {
-      for (const node of cluster.nodes.values()) this.#sync(node);
+      for (const node of cluster.nodes.values()) for (const message of node.sync()) cluster.send(message);
       cluster.tick();
       this.check();
       // The host gives up on a snapshot that is not answered.

@@ -259,9 +259,9 @@ export class RaftLog {
     this.#begin = at.firstIndex;
   }
 
-  /** Keeps at most `bytesMax` of entries in memory, besides those that are not durable or not handed out yet. */
+  /** Keeps at most `bytesMax` of entries in memory, besides those that were not handed out yet: they may not be durable either. */
   evict(bytesMax: number): void {
-    if (this.#tail.bytes > bytesMax) this.#tail.evict(LogIndex(Math.min(this.#stable, this.#handedOut)), bytesMax);
+    if (this.#tail.bytes > bytesMax) this.#tail.evict(this.#handedOut, bytesMax);
   }
 
   #truncateAt(index: LogIndex): void {

@@ -44,6 +44,16 @@ describe('a read is dropped', () => {
     expect(cluster.node(1)).toMatchObject({ reads: [], readsDropped: [1, 2] });
   });
 
+  test('when leadership is lost before the leader could ask about it', () => {
+    const cluster = new TestCluster([1, 2, 3]);
+    cluster.drops = (message) => message.type === 'append';
+    cluster.elect(1);
+    cluster.raft(1).readIndex(7);
+    cluster.partition([1]);
+    cluster.tick(20, [1]);
+    expect(cluster.node(1)).toMatchObject({ reads: [], readsDropped: [7] });
+  });
+
   test('while leadership is handed over', () => {
     const cluster = elected([1, 2, 3]);
     cluster.drops = (message) => message.to === 3;
@@ -156,6 +166,18 @@ describe('a read', () => {
 });
 
 describe('rounds of reads', () => {
+  test('are not confirmed by an echo of an earlier one', () => {
+    const reads = new Reads(10);
+    const voters = { incoming: [1, 2, 3].map(NodeId), outgoing: [] };
+    for (const id of [1, 2]) {
+      reads.ask(id);
+      reads.beginRound(LogIndex(id));
+    }
+    reads.echoed(NodeId(3), 1);
+    reads.confirm(voters, NodeId(1));
+    expect(reads.takeConfirmed()).toEqual([{ id: 1, index: 1 }]);
+  });
+
   test('are confirmed by both halves of a joint configuration', () => {
     const reads = new Reads(10);
     const voters = { incoming: [1, 2, 3].map(NodeId), outgoing: [1, 4, 5].map(NodeId) };

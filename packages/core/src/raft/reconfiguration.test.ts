@@ -91,6 +91,31 @@ describe('a change', () => {
     expect(cluster.node(1).values).toEqual([]);
   });
 
+  test('that makes the quorum smaller commits what the smaller one has', () => {
+    const cluster = new TestCluster([1, 2, 3, 4]);
+    cluster.elect(1);
+    cluster.raft(1).proposeMembership(change('auto', remove(4)));
+    cluster.turn(1);
+    cluster.raft(1).propose([dataOf('a')]);
+    // Node 3 acknowledges the change only: of four voters two have what follows, of three it is a majority.
+    cluster.drops = (message) =>
+      message.to !== 2 && message.type === 'append' && message.entries.some(({ type }) => type === 'transactions');
+    cluster.settle();
+    expect(cluster.node(1).values).toEqual(['a']);
+  });
+
+  test('that brings new members gives them the time to be heard', () => {
+    const cluster = new TestCluster([1]);
+    cluster.elect(1);
+    cluster.tick(9);
+    cluster.raft(1).proposeMembership(change('joint-explicit', add(2), add(3)));
+    cluster.settle();
+    cluster.tick(1);
+    expect(cluster.raft(1).role).toBe('leader');
+    cluster.tick(10);
+    expect(cluster.raft(1).role).not.toBe('leader');
+  });
+
   test('that the host refused changes nothing', () => {
     const cluster = new TestCluster([1]);
     cluster.elect(1);

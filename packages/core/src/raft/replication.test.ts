@@ -105,6 +105,20 @@ describe('a proposal', () => {
     expect(abc(cluster)).toEqual([['a'], ['a'], ['a']]);
   });
 
+  test('of a single node commits as far as its disk has acknowledged, and no further', () => {
+    const cluster = elected([1]);
+    const node = cluster.node(1);
+    node.isDiskSlow = true;
+    for (const item of ['a', 'b']) {
+      cluster.raft(1).propose([dataOf(item)]);
+      cluster.turn(1);
+    }
+    node.sync(1);
+    expect(node.raft.commit).toBe(2);
+    node.sync(1);
+    expect(node.raft.commit).toBe(3);
+  });
+
   test('of a single node is applied only when its disk has it', () => {
     const cluster = elected([1]);
     cluster.node(1).isDiskSlow = true;
@@ -219,21 +233,40 @@ describe('logs that differ', () => {
       expect(cluster.node(id).disk.entries.map(({ term }) => term)).toEqual([...(figure7[0] ?? []), 8]);
   });
 
-  test('in thousands of entries of a few terms take a probe for each term at most', () => {
-    const membership = membershipOf([1, 2]);
-    const bad = [...Array.from({ length: 5000 }, () => 2), ...Array.from({ length: 5000 }, () => 3)];
-    const cluster = new TestCluster([]);
-    cluster.add(1, { membership, log: logOf(1, 1, 4, 4, 5, 5) });
-    cluster.add(2, {
-      membership,
-      log: logOf(1, 1, ...bad),
-      hardState: { term: Term(5), vote: NodeId(0), commit: LogIndex(0) },
+  const many = (count: number, term: number): readonly number[] => Array.from({ length: count }, () => term);
+  const cases: readonly (readonly [string, readonly number[], readonly number[]])[] = [
+    [
+      'the follower’s terms are lower',
+      [1, 1, ...many(5000, 4), ...many(5000, 5)],
+      [1, 1, ...many(5000, 2), ...many(5000, 3)],
+    ],
+    [
+      'the follower’s terms are higher',
+      [1, 1, ...many(5000, 2), ...many(5000, 3)],
+      [1, 1, ...many(4000, 4), ...many(4000, 5)],
+    ],
+    [
+      'the follower’s terms lie between',
+      [1, 1, ...many(3000, 3), ...many(3000, 5)],
+      [1, 1, ...many(3000, 2), ...many(3000, 4)],
+    ],
+  ];
+  for (const [claim, leader, follower] of cases) {
+    test(`in thousands of entries take no more probes than there are terms: ${claim}`, () => {
+      const membership = membershipOf([1, 2, 3]);
+      const hardState = { term: Term(5), vote: NodeId(0), commit: LogIndex(0) };
+      const cluster = new TestCluster([]);
+      cluster.add(1, { membership, hardState, log: logOf(...leader) });
+      cluster.add(2, { membership, hardState, log: logOf(...follower) });
+      cluster.add(3, { membership, hardState });
+      cluster.elect(1);
+      const refusals = cluster.sent.filter(
+        (message) => message.type === 'append-reply' && message.rejected && message.from === 2,
+      );
+      expect(refusals.length).toBeLessThanOrEqual(5);
+      expect(cluster.node(2).disk.entries.map(({ term }) => term)).toEqual([...leader, 6]);
     });
-    cluster.elect(1);
-    const refusals = cluster.sent.filter((message) => message.type === 'append-reply' && message.rejected);
-    expect(refusals.length).toBeLessThanOrEqual(4);
-    expect(cluster.node(2).disk.entries.map(({ term }) => term)).toEqual([1, 1, 4, 4, 5, 5, 6]);
-  });
+  }
 
   test('by an uncommitted tail of an old leader lose it', () => {
     const cluster = elected([1, 2, 3]);

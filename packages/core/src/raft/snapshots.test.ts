@@ -47,6 +47,16 @@ describe('a snapshot is refused', () => {
     }
   });
 
+  test('before the beginning of the log', () => {
+    const cluster = behind();
+    cluster.heal();
+    cluster.tick(3);
+    const meta = { id: '', index: LogIndex(1), term: Term(1), membership: membershipOf([1, 2, 3]) };
+    cluster.raft(3).step({ type: 'snapshot', from: NodeId(1), to: NodeId(3), term: cluster.raft(1).term, meta });
+    cluster.settle();
+    expect(cluster.raft(3)).toMatchObject({ commit: 3, lastIndex: 3 });
+  });
+
   test('whose membership leaves this node out', () => {
     const cluster = offered(snapshot(9, 4, membershipOf([1, 3])));
     expect(cluster.raft(2)).toMatchObject({ commit: 2, lastIndex: 3 });
@@ -102,7 +112,13 @@ describe('a snapshot', () => {
   test('is not offered to a peer that nothing was heard from', () => {
     const cluster = behind();
     cluster.tick(12);
+    cluster.raft(1).reportUnreachable(NodeId(3));
+    cluster.raft(1).propose([dataOf('c')]);
+    cluster.settle();
     expect(cluster.sent.filter(({ type }) => type === 'snapshot')).toEqual([]);
+    cluster.heal();
+    cluster.tick(1);
+    expect(cluster.sent.filter(({ type }) => type === 'snapshot')).toHaveLength(1);
   });
 
   test('whose offer was lost is wanted again when the host gives up on it', () => {

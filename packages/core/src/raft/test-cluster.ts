@@ -225,17 +225,16 @@ export class TestNode {
     return messages;
   }
 
-  /** Everything that is being written becomes durable; returns what may be sent because of it. */
-  sync(): readonly Message[] {
+  /** What is being written becomes durable, or only the first `count` of it; returns what may be sent because of it. */
+  sync(count: number = this.#writing.length): readonly Message[] {
     const messages: Message[] = [];
-    for (const { batch, messages: waiting } of this.#writing) {
+    for (const { batch, messages: waiting } of this.#writing.splice(0, count)) {
       if (batch !== undefined) {
         this.#write(batch);
         this.raft.persisted(batch.sequence);
       }
       messages.push(...waiting);
     }
-    this.#writing = [];
     this.#answerFetches();
     return messages;
   }
