@@ -28,7 +28,7 @@ export const layers: { readonly [member: string]: readonly string[] } = {
   // These look into a node on purpose.
   simulator: ['contract', 'core', 'server'],
   benchmarks: ['client', 'contract', 'core', 'engine-pki', 'protos', 'server'],
-  scripts: ['client', 'contract', 'protos', 'server'],
+  scripts: ['benchmarks', 'client', 'contract', 'protos', 'server'],
 };
 
 /** Folders with a rule of their own, tests included unless it says otherwise. */

@@ -1,7 +1,7 @@
 /** Everything that the cluster acknowledged, so that each can be asked for again. */
 export class Ledger {
   /** Certificate (PEM) by serial number. */
-  readonly certificates = new Map<string, string>();
+  readonly certificates: Map<string, string> = new Map();
   refused: number = 0;
   unknown: number = 0;
   /** Acknowledged since the last kill. */

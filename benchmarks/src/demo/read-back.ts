@@ -24,7 +24,8 @@ async function missingFromNode(
   const read = async (): Promise<void> => {
     for (const [serial, certificate] of waiting) {
       const outcome = await client.request('read', `pki/cert/${serial}`);
-      const found = outcome.kind === 'applied' ? String(outcome.data['certificate']).trim() : undefined;
+      const answer = outcome.kind === 'applied' ? outcome.data['certificate'] : undefined;
+      const found = typeof answer === 'string' ? answer.trim() : undefined;
       if (found !== certificate.trim())
         lost.push(`${serial} on ${node.name}${outcome.kind === 'applied' ? ' differs' : `: ${outcome.message}`}`);
     }

@@ -1,50 +1,51 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { DoorReply, DoorRequest } from '@lockstep/server/doors/door';
-import { type HttpDoor, openHttpDoor } from '@lockstep/server/doors/http/http-door';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { run } from './program.ts';
+import { type Asked, openTestNode, type Said, type TestNode } from './test-node.ts';
 
-// The command line against the real HTTP door; behind it, what each test says.
-let door: HttpDoor;
-let asked: DoorRequest[] = [];
-let answer: (request: DoorRequest) => DoorReply;
+// The command line against a node on loopback that says what each test wants.
+let node: TestNode;
+let asked: Asked[] = [];
+let answer: (request: Asked) => Said;
 let home: string;
 
 beforeAll(async () => {
   home = mkdtempSync(join(tmpdir(), 'lockstep-cli-'));
-  door = await openHttpDoor({
-    host: '127.0.0.1',
-    port: 0,
-    onFault: (fault) => {
-      throw fault;
-    },
-    handle: async (request) => {
-      asked.push(request);
-      if (request.path.startsWith('sys/internal/ui/mounts/')) return error('denied', 'no');
-      return answer(request);
-    },
+  node = await openTestNode((request) => {
+    asked.push(request);
+    return request.path.startsWith('sys/internal/ui/mounts/') ? error('denied', 'no') : answer(request);
   });
 });
 afterAll(async () => {
-  await door.close();
+  await node.close();
   rmSync(home, { recursive: true });
 });
 beforeEach(() => {
   answer = () => reply();
 });
 
-const reply = (data?: object, parts: object = {}): DoorReply => ({
-  kind: 'reply',
-  requestId: 'r-1',
-  reply: { ...(data === undefined ? {} : { data: JSON.parse(JSON.stringify(data)) }), ...parts },
-});
-const error = (code: Extract<DoorReply, { kind: 'error' }>['code'], ...messages: string[]): DoorReply => ({
-  kind: 'error',
-  code,
-  messages,
-});
+const statuses: { readonly [code: string]: number } = { denied: 403, 'not-found': 404, 'outcome-unknown': 409 };
+const error = (code: string, ...errors: string[]): Said => ({ status: statuses[code] ?? 503, body: { errors }, code });
+const flat = (body: object): Said => ({ status: 200, body });
+const reply = (data?: object, parts: object = {}): Said =>
+  data === undefined && Object.keys(parts).length === 0
+    ? { status: 204 }
+    : {
+        status: 200,
+        body: {
+          request_id: 'r-1',
+          lease_id: '',
+          renewable: false,
+          lease_duration: 0,
+          data: data ?? null,
+          wrap_info: null,
+          warnings: null,
+          auth: null,
+          ...parts,
+        },
+      };
 
 interface Extra {
   readonly stdin?: string;
@@ -61,7 +62,7 @@ async function lockstep(line: string | readonly string[], { stdin = '', environm
     printError: (text) => (err += text),
     readStdin: async () => stdin,
     askHidden: hidden === undefined ? undefined : async () => hidden,
-    environment: { VAULT_ADDR: `http://127.0.0.1:${door.port}`, VAULT_TOKEN: 'hvs.x', ...environment },
+    environment: { VAULT_ADDR: `http://${node.address}`, VAULT_TOKEN: 'hvs.x', ...environment },
     homeDirectory: home,
   });
   const last = asked.at(-1);
@@ -110,7 +111,7 @@ describe('exit code 1: wrong use, nothing is sent', () => {
 });
 
 describe('exit code 2: what the server says, and what to do next', () => {
-  test.each<[DoorReply, string, string]>([
+  test.each<[Said, string, string]>([
     [error('denied', 'permission denied'), '* permission denied', "The token's policies do not allow it"],
     [error('sealed', 'the node is sealed'), 'Code: 503 (sealed)', 'lockstep unseal'],
     [error('not-initialized', 'not initialized'), 'Code: 503 (not-initialized)', 'lockstep init'],
@@ -140,7 +141,7 @@ describe('exit code 2: what the server says, and what to do next', () => {
   });
 
   test('a node that speaks plain HTTP', async () => {
-    const got = await lockstep(`read a -address=https://127.0.0.1:${door.port}`);
+    const got = await lockstep(`read a -address=https://${node.address}`);
     expect(got.code).toBe(2);
     expect(got.err).toContain('try an address with http://');
   });
@@ -155,15 +156,15 @@ describe('where settings come from', () => {
     const { last } = await lockstep('read a', {
       environment: { LOCKSTEP_TOKEN: 'hvs.y', VAULT_NAMESPACE: 'v', LOCKSTEP_NAMESPACE: 'l' },
     });
-    expect(last?.token?.revealText()).toBe('hvs.y');
+    expect(last?.token).toBe('hvs.y');
     expect(last?.namespace).toBe('l');
   });
 
   test('the token file last', async () => {
     mkdirSync(home, { recursive: true });
     writeFileSync(join(home, '.vault-token'), 'hvs.file\n');
-    expect((await lockstep('read a', { environment: { VAULT_TOKEN: '' } })).last?.token?.revealText()).toBe('hvs.file');
-    expect((await lockstep('read a')).last?.token?.revealText()).toBe('hvs.x');
+    expect((await lockstep('read a', { environment: { VAULT_TOKEN: '' } })).last?.token).toBe('hvs.file');
+    expect((await lockstep('read a')).last?.token).toBe('hvs.x');
     rmSync(join(home, '.vault-token'));
     expect((await lockstep('read a', { environment: { VAULT_TOKEN: '' } })).last?.token).toBeUndefined();
   });
@@ -251,18 +252,13 @@ describe('each command asks for', () => {
   });
 
   test('a kv path whose mount has slashes is found by asking', async () => {
-    const asking = await openHttpDoor({
-      host: '127.0.0.1',
-      port: 0,
-      onFault: () => {},
-      handle: async (request) => {
-        asked.push(request);
-        return request.path === 'sys/internal/ui/mounts/team/kv/a'
-          ? reply({ path: 'team/kv/', type: 'kv', options: { version: '2' } })
-          : reply();
-      },
+    const asking = await openTestNode((request) => {
+      asked.push(request);
+      return request.path === 'sys/internal/ui/mounts/team/kv/a'
+        ? reply({ path: 'team/kv/', type: 'kv', options: { version: '2' } })
+        : reply();
     });
-    const got = await lockstep(`kv delete team/kv/a -address=http://127.0.0.1:${asking.port}`);
+    const got = await lockstep(`kv delete team/kv/a -address=http://${asking.address}`);
     await asking.close();
     expect(got.request).toMatchObject({ operation: 'delete', path: 'team/kv/data/a' });
   });
@@ -320,24 +316,19 @@ describe('what is printed', () => {
   });
 
   test('raw documents', async () => {
-    answer = () =>
-      reply(undefined, {
-        raw: { contentType: 'application/x-pem-file', body: Buffer.from('-----BEGIN X509 CRL-----') },
-      });
+    answer = () => ({ status: 200, body: '-----BEGIN X509 CRL-----' });
     expect((await lockstep('pki crl')).out).toBe('-----BEGIN X509 CRL-----\n');
   });
 
   test('a new token', async () => {
     const auth = {
-      clientToken: 'hvs.new',
+      client_token: 'hvs.new',
       accessor: 'acc',
       policies: ['p'],
+      token_policies: ['p'],
       metadata: { k: 'v' },
-      leaseDurationSeconds: 60,
-      isRenewable: true,
-      isOrphan: false,
-      tokenType: 'service',
-      numUses: 0,
+      lease_duration: 60,
+      renewable: true,
     };
     answer = () => reply(undefined, { auth });
     expect((await lockstep('token create -field=token')).out).toBe('hvs.new');
@@ -372,13 +363,12 @@ describe('from a new cluster to one that serves', () => {
   };
 
   test('status: 2 when sealed, 0 when not, 1 when nobody answers', async () => {
-    answer = () => ({ kind: 'flat', status: 200, body: sealStatus });
+    answer = () => flat(sealStatus);
     expect(await lockstep('status')).toMatchObject({
       code: 2,
       out: expect.stringMatching(/Sealed +true\n[^]*Unseal Progress +1\/3\n/),
     });
     answer = ({ path }) => ({
-      kind: 'flat',
       status: 200,
       body:
         path === 'sys/leader'
@@ -395,7 +385,6 @@ describe('from a new cluster to one that serves', () => {
 
   test("init prints the shares once, in words or as Vault's JSON", async () => {
     answer = () => ({
-      kind: 'flat',
       status: 200,
       body: { keys: ['aa', 'bb'], keys_base64: ['qg==', 'uw=='], root_token: 'hvs.root' },
     });
@@ -416,14 +405,14 @@ describe('from a new cluster to one that serves', () => {
   });
 
   test('init -status', async () => {
-    answer = () => ({ kind: 'flat', status: 200, body: { initialized: false } });
+    answer = () => flat({ initialized: false });
     expect((await lockstep('init -status')).code).toBe(2);
-    answer = () => ({ kind: 'flat', status: 200, body: { initialized: true } });
+    answer = () => flat({ initialized: true });
     expect((await lockstep('init -status')).code).toBe(0);
   });
 
   test('unseal takes its share from the terminal, stdin or an argument', async () => {
-    answer = () => ({ kind: 'flat', status: 200, body: sealStatus });
+    answer = () => flat(sealStatus);
     expect((await lockstep('unseal', { hidden: ' qg== ' })).request?.data).toEqual({ key: 'qg==' });
     expect((await lockstep('unseal -', { stdin: 'qg==\n' })).request?.data).toEqual({ key: 'qg==' });
     expect((await lockstep('unseal', { stdin: 'qg==\n' })).request?.data).toEqual({ key: 'qg==' });

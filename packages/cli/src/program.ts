@@ -3,12 +3,13 @@ import { createRequire } from 'node:module';
 import { Command, CommanderError, Option } from 'commander';
 import { command, connector } from './command.ts';
 import { anyPathCommands } from './commands/any-path.ts';
+import { devCommand } from './commands/dev.ts';
 import { kvCommand } from './commands/kv.ts';
-import { nodeCommands } from './commands/node.ts';
 import { pkiCommand } from './commands/pki.ts';
 import { policyCommand } from './commands/policy.ts';
 import { sealCommands } from './commands/seal.ts';
 import { secretsCommand } from './commands/secrets.ts';
+import { serverCommand } from './commands/server.ts';
 import { tokenCommand } from './commands/token.ts';
 import { exitLocal, Failure } from './failure.ts';
 import type { Terminal } from './terminal.ts';
@@ -56,7 +57,8 @@ function buildProgram(terminal: Terminal, exitWith: (code: number) => void): Com
     .addOption(new Option('--format <table|json>', 'how to print (LOCKSTEP_FORMAT, VAULT_FORMAT)'))
     .addHelpText('after', environmentHelp);
   for (const made of [
-    ...nodeCommands(),
+    devCommand(),
+    serverCommand(),
     ...sealCommands(connect),
     kvCommand(connect),
     pkiCommand(connect),

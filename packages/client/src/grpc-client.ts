@@ -2,7 +2,7 @@ import { type CallOptions, type Client as GrpcClient, Metadata, type ServiceErro
 import { caOf, parseAddress } from './addresses.ts';
 import { type Attempt, Attempts, type Sending } from './attempts.ts';
 import type { Client, ClientOptions, IssuedCertificate, JsonObject, Operation } from './client.ts';
-import { codeOf } from './error-info.ts';
+import { codeOf } from './error-code.ts';
 import { isConnected, loadMethods, type Method, openChannel } from './grpc-channel.ts';
 
 interface Message {

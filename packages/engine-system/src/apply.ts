@@ -1,7 +1,8 @@
 import type { WritableState } from '@lockstep/contract/state';
-import { type MountRecord, type SystemFact, storedMounts, type TunedMount } from './facts.ts';
+import type { MountRecord, SystemFact, TunedMount } from './facts.ts';
 import { mountsKey } from './keys.ts';
 import { readMountTable } from './mount-table.ts';
+import { storedMounts } from './stored-mounts.ts';
 
 export function apply(state: WritableState, fact: SystemFact): undefined {
   const { mounts } = readMountTable(state);

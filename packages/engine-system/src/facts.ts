@@ -1,6 +1,7 @@
 import {
   bool,
   type Codec,
+  type Field,
   facts,
   type MessageCodec,
   message,
@@ -50,7 +51,8 @@ export type SystemFact =
 
 const option: MessageCodec<MountOption> = message({ key: text(1), value: text(2) });
 
-export const mountRecord: MessageCodec<MountRecord> = message({
+/** The fields of a mount, in the fact and in the stored table alike. */
+export const mountShape: { readonly [K in keyof MountRecord]: Field<MountRecord[K]> } = {
   id: text(1),
   kind: text(2),
   path: text(3),
@@ -63,7 +65,8 @@ export const mountRecord: MessageCodec<MountRecord> = message({
   uuid: text(10),
   createdMs: uint(11),
   isListed: bool(12),
-});
+};
+const mountEnabled: MessageCodec<MountRecord> = message(mountShape);
 const mountDisabled = message({ id: text(1) });
 const mountTuned: MessageCodec<TunedMount> = message({
   id: text(1),
@@ -76,12 +79,7 @@ const mountTuned: MessageCodec<TunedMount> = message({
 
 /** On the wire as in protos/lockstep/facts/system/v1/facts.proto. */
 export const systemFacts: Codec<SystemFact> = facts({
-  mountEnabled: [1, mountRecord],
+  mountEnabled: [1, mountEnabled],
   mountDisabled: [2, mountDisabled],
   mountTuned: [3, mountTuned],
-});
-
-/** What is stored under `mounts`. */
-export const storedMounts: MessageCodec<{ readonly mounts: readonly MountRecord[] }> = message({
-  mounts: repeatedEmbed(1, mountRecord),
 });

@@ -1,9 +1,10 @@
 import type { MountView } from '@lockstep/contract/engine';
 import { MountId, NamespaceId } from '@lockstep/contract/ids';
 import { memoise, type ReadableState } from '@lockstep/contract/state';
-import { type MountRecord, storedMounts } from './facts.ts';
+import type { MountRecord } from './facts.ts';
 import { mountsKey } from './keys.ts';
 import { defaultTtlSeconds } from './limits.ts';
+import { storedMounts } from './stored-mounts.ts';
 
 /** The mount table, ready to be looked up. */
 export interface MountTable {

@@ -3,7 +3,8 @@ import { LockstepError } from '@lockstep/contract/errors';
 import { integerField, parseBoolean, parseFields, textField } from '@lockstep/contract/fields';
 import type { JsonObject } from '@lockstep/contract/json';
 import type { DoorReply, DoorRequest } from './doors/door.ts';
-import { initialiseNode, type NodeContext, requireCapability } from './node.ts';
+import { initialiseNode } from './initialise-node.ts';
+import { type NodeContext, requireCapability } from './node-context.ts';
 import { apiLevel, version } from './version.ts';
 
 type NodeRoute = (node: NodeContext, request: DoorRequest) => DoorReply | Promise<DoorReply>;

@@ -9,7 +9,7 @@ import type { PeerEvents } from '@lockstep/core/peers/peers';
 import { Barrier } from '@lockstep/seal/barrier';
 import { staticSeal } from '@lockstep/seal/seals';
 import { readStaticKey } from '@lockstep/seal/static/static-seal';
-import { openAudit } from './audited-requests.ts';
+import { type AuditedRequests, openAudit } from './audited-requests.ts';
 import type { NodeConfig } from './config.ts';
 import { decodeControlEntry } from './control-entry.ts';
 import { openGrpcDoor } from './doors/grpc/grpc-door.ts';
@@ -19,7 +19,8 @@ import { stateSyncMs } from './limits.ts';
 import { faultFields, type Log, type LogFields } from './log.ts';
 import { Machine } from './machine.ts';
 import { Metrics } from './metrics.ts';
-import { type NodeContext, nodeHandle } from './node.ts';
+import { nodeHandle } from './node.ts';
+import type { NodeContext } from './node-context.ts';
 import { Offload } from './offload.ts';
 import { Positions } from './positions.ts';
 import { SealKeeper } from './seal-keeper.ts';
@@ -160,13 +161,7 @@ async function openDoors(parts: DoorParts): Promise<OpenNode> {
     offload,
     logFault: (error, request) => log.error('request-fault', { request: request.requestId, ...faultFields(error) }),
   });
-  const metrics = new Metrics({
-    status: () => consensus.status(),
-    isSealed: () => keeper.isSealed,
-    waitingWrites: () => positions.waitingCount,
-    auditQueue: () => audit.waitingCount,
-    offloadQueue: () => offload.waitingCount,
-  });
+  const metrics = metricsOf({ consensus, keeper, positions, audit, offload });
   const node: NodeContext = {
     config,
     keeper,
@@ -216,6 +211,24 @@ async function openDoors(parts: DoorParts): Promise<OpenNode> {
       await Promise.all([audit.close(), offload.close()]);
     },
   };
+}
+
+interface Measured {
+  readonly consensus: ConsensusNode;
+  readonly keeper: SealKeeper;
+  readonly positions: Positions;
+  readonly audit: AuditedRequests;
+  readonly offload: Offload;
+}
+
+function metricsOf({ consensus, keeper, positions, audit, offload }: Measured): Metrics {
+  return new Metrics({
+    status: () => consensus.status(),
+    isSealed: () => keeper.isSealed,
+    waitingWrites: () => positions.waitingCount,
+    auditQueue: () => audit.waitingCount,
+    offloadQueue: () => offload.waitingCount,
+  });
 }
 
 function tlsOf(tls: NodeConfig['http']['tls']): { readonly cert: string; readonly key: string } | undefined {

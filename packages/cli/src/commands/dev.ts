@@ -13,9 +13,9 @@ interface DevOptions {
 
 const nodesMax = 9;
 
-/** `dev` and `server`: what runs nodes. Their code is loaded only when they are used: all other commands start faster. */
-export function nodeCommands(): readonly Command[] {
-  const dev = command('dev', 'run a whole cluster here, for development', [
+/** `dev`. The nodes' code is loaded only here and in `server`: all other commands start faster. */
+export function devCommand(): Command {
+  return command('dev', 'run a whole cluster here, for development', [
     'lockstep dev',
     'lockstep dev --nodes 3 --dir ./data --base-port 8200',
     'lockstep dev --json cluster.json',
@@ -37,11 +37,4 @@ export function nodeCommands(): readonly Command[] {
         jsonFile: options.json,
       });
     });
-  const server = command('server', 'run one node', ['lockstep server --config /etc/lockstep/node.json'])
-    .requiredOption('--config <file>', "the node's configuration")
-    .action(async (options: { readonly config: string }) => {
-      const { runServer } = await import('@lockstep/server/main');
-      await runServer(options.config);
-    });
-  return [dev, server];
 }

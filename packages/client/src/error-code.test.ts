@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { codeOf } from './error-info.ts';
+import { codeOf } from './error-code.ts';
 import { statusDetails } from './test-replies.ts';
 
 test('the reason of our domain is the code', () => {

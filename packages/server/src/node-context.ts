@@ -1,0 +1,45 @@
+import type { Capability } from '@lockstep/contract/engine';
+import { LockstepError } from '@lockstep/contract/errors';
+import type { LogIndex } from '@lockstep/contract/ids';
+import type { AutoSeal } from '@lockstep/contract/seal';
+import type { ConsensusNode } from '@lockstep/core/node';
+import { identify } from './admit.ts';
+import type { NodeConfig } from './config.ts';
+import type { DoorRequest } from './doors/door.ts';
+import type { Host } from './host.ts';
+import type { Log } from './log.ts';
+import type { Metrics } from './metrics.ts';
+import { policyMount } from './mounts.ts';
+import type { Positions } from './positions.ts';
+import type { SealKeeper } from './seal-keeper.ts';
+import { deadlineOf } from './wait.ts';
+
+/** What a node is made of, once it is open. */
+export interface NodeContext {
+  readonly config: NodeConfig;
+  readonly keeper: SealKeeper;
+  readonly consensus: ConsensusNode;
+  readonly host: Host;
+  readonly positions: Positions;
+  readonly metrics: Metrics;
+  readonly autoSeal: AutoSeal | undefined;
+  readonly log: Log;
+  readonly wallMs: () => number;
+  /** Makes the state durable and compacts the log up to there. */
+  readonly compact: () => Promise<LogIndex>;
+}
+
+/** For what a node answers by itself but not to everyone: throws `denied` unless the token's policies allow it. */
+export async function requireCapability(
+  node: NodeContext,
+  request: DoorRequest,
+  capabilities: readonly Capability[],
+): Promise<void> {
+  if (node.keeper.isSealed) throw new LockstepError('sealed', 'Vault is sealed');
+  if (request.token === undefined) throw new LockstepError('denied', 'missing client token');
+  const now = await node.host.confirmRead(deadlineOf(request, performance.now()));
+  const token = identify(node.host, request, now);
+  const acl = token === undefined ? undefined : node.host.acls.of(node.host.state(policyMount), token.policies);
+  if (acl === undefined || !capabilities.every((capability) => acl.allows(request.path, capability)))
+    throw new LockstepError('denied', 'permission denied');
+}

@@ -1,0 +1,147 @@
+import type { NodeId } from '@lockstep/contract/ids';
+import type { MemoryNetwork } from '@lockstep/core/peers/memory-peers';
+import type { Agenda } from './agenda.ts';
+import type { Random } from './random.ts';
+import type { SimulatedNode } from './simulated-node.ts';
+import type { Swarm } from './swarm.ts';
+import type { Trace } from './trace.ts';
+import type { Wires } from './wires.ts';
+
+/** How far a wall clock may jump at once, either way: past any lease. */
+const clockJumpMsMax = 120_000;
+
+export interface FaultsOptions {
+  readonly agenda: Agenda;
+  readonly random: Random;
+  readonly trace: Trace;
+  readonly nodes: readonly SimulatedNode[];
+  readonly wires: Wires;
+  readonly network: MemoryNetwork;
+  readonly swarm: Swarm;
+}
+
+type FaultKind = keyof Swarm['every'];
+
+/** Makes things go wrong, each kind at its own pace, until `stop`. Whatever it breaks it also mends after a while. */
+export class Faults {
+  readonly #options: FaultsOptions;
+  #isStopped = false;
+
+  constructor(options: FaultsOptions) {
+    this.#options = options;
+  }
+
+  begin(): void {
+    for (const kind of Object.keys(this.#options.swarm.every) as FaultKind[]) this.#plan(kind);
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+  }
+
+  #plan(kind: FaultKind): void {
+    const { agenda, random, swarm, trace } = this.#options;
+    const meanMs = swarm.every[kind];
+    if (meanMs === 0) return;
+    agenda.after(random.around(meanMs), () => {
+      if (this.#isStopped) return;
+      trace.note(agenda.nowMs, kind);
+      this.#happen(kind);
+      this.#plan(kind);
+    });
+  }
+
+  #happen(kind: FaultKind): void {
+    const { random, nodes, network, swarm } = this.#options;
+    const node = random.pick(nodes);
+    switch (kind) {
+      case 'partition':
+        return this.#partition();
+      case 'disconnect':
+        return network.disconnect(node.id, random.pick(nodes).id);
+      case 'crash':
+        return this.#crash(node);
+      case 'crashInWrite':
+        node.crashInNextWrite();
+        return this.#later(swarm.downMs + 500, () => node.start());
+      case 'crashAll':
+        for (const one of nodes) this.#crash(one);
+        return;
+      case 'pause':
+        node.pause();
+        return this.#later(swarm.pauseMs, () => node.resume());
+      case 'slowDisk':
+        node.diskSlowness = random.pick([20, 100, 1_000]);
+        return this.#later(3_000, () => {
+          node.diskSlowness = 1;
+        });
+      case 'clockJump':
+        return node.jumpClock(random.between(-clockJumpMsMax, clockJumpMsMax));
+      case 'compact':
+        node.consensus?.compactNow();
+        return;
+      case 'seal':
+        node.seal();
+        return this.#later(3_000, () => node.unseal());
+      case 'transfer':
+        for (const one of nodes) one.consensus?.transferLeader(random.chance(0.5) ? node.id : undefined);
+        return;
+      case 'campaign':
+        node.consensus?.campaign();
+        return;
+      default:
+        kind satisfies never;
+    }
+  }
+
+  #crash(node: SimulatedNode): void {
+    node.crash();
+    this.#later(this.#options.swarm.downMs, () => node.start());
+  }
+
+  #later(meanMs: number, mend: () => void): void {
+    const { agenda, random } = this.#options;
+    agenda.after(random.around(meanMs), mend);
+  }
+
+  #partition(): void {
+    const { random, wires, swarm, trace, agenda } = this.#options;
+    wires.mendAll();
+    for (const [from, to] of this.#cutWires()) wires.cut(from, to);
+    this.#later(swarm.partitionMs, () => {
+      trace.note(agenda.nowMs, 'mend');
+      wires.mendAll();
+    });
+    if (random.chance(0.5)) for (const [from, to] of this.#cutWires()) this.#options.network.disconnect(from, to);
+  }
+
+  /** One shape of partition, drawn anew: two halves, one node alone, one node deaf or mute, a bridge between halves, or any wires. */
+  #cutWires(): [NodeId, NodeId][] {
+    const { random, nodes } = this.#options;
+    const ids = nodes.map((node) => node.id);
+    const victim = random.pick(ids);
+    const half = new Set(ids.filter(() => random.chance(0.5)));
+    const shape = random.pick(['halves', 'alone', 'deaf', 'mute', 'bridge', 'any'] as const);
+    const isCut = (from: NodeId, to: NodeId): boolean => {
+      switch (shape) {
+        case 'halves':
+          return half.has(from) !== half.has(to);
+        case 'alone':
+          return from === victim || to === victim;
+        case 'deaf':
+          return to === victim;
+        case 'mute':
+          return from === victim;
+        case 'bridge':
+          return from !== victim && to !== victim && half.has(from) !== half.has(to);
+        case 'any':
+          return random.chance(0.3);
+        default:
+          return shape satisfies never;
+      }
+    };
+    return ids.flatMap((from) =>
+      ids.filter((to) => to !== from && isCut(from, to)).map((to): [NodeId, NodeId] => [from, to]),
+    );
+  }
+}

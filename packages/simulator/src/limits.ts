@@ -1,0 +1,22 @@
+/** Bytes of one chunk of a simulated snapshot: small, so that a snapshot is several and a pull can break in its middle. */
+export const snapshotChunkBytes = 200;
+
+/** Snapshots that a node keeps: the one that is being pulled and the one that was taken meanwhile. */
+export const snapshotsKept = 2;
+
+/** Events of one run: a hundred times what a minute needs. More is a cluster that spins. */
+export const eventsMax = 20_000_000;
+
+/** Simulated seconds without a fault that a cluster may need, after all was healed, to agree on everything. */
+export const convergeSeconds = 120;
+
+/** Raft must have a leader within so many election timeouts of the heal. */
+export const leaderTimeoutsMax = 20;
+
+/** Writes and reads that must succeed on the healed cluster. */
+export const healedOperations = 10;
+
+/** A client that hears nothing for so long stops waiting; it does not learn the outcome. */
+export const clientTimeoutMs = 5_000;
+
+/** The last lines of a failing run's trace that are printed. */

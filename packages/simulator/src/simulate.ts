@@ -1,0 +1,196 @@
+import { NodeId } from '@lockstep/contract/ids';
+import { emptyMemoryLogImage } from '@lockstep/core/log/memory-log';
+import { MemoryNetwork } from '@lockstep/core/peers/memory-peers';
+import { Agenda } from './agenda.ts';
+import { Checker } from './checker.ts';
+import { Clients } from './clients.ts';
+import { Faults } from './faults.ts';
+import { healAndConverge } from './heal.ts';
+import { eventsMax } from './limits.ts';
+import { emptyMachineDisk } from './machine.ts';
+import { observeReady } from './observe-ready.ts';
+import { Random } from './random.ts';
+import { SimulatedNode, type World } from './simulated-node.ts';
+import { drawSwarm, type Swarm } from './swarm.ts';
+import { Trace } from './trace.ts';
+import { insist, Violation } from './violation.ts';
+import { type FrameKind, Wires } from './wires.ts';
+
+export interface SimulationOptions {
+  readonly seed: number;
+  /** Simulated seconds with faults; those that the healed cluster takes to agree come after. Default 60. */
+  readonly seconds?: number;
+  /** Default: drawn from the seed. */
+  readonly nodes?: number;
+  /** Sees every line of the trace. */
+  readonly watch?: (line: string) => void;
+}
+
+export interface SimulationResult {
+  readonly seed: number;
+  readonly nodes: number;
+  /** Undefined: nothing that must never happen did. */
+  readonly failure: { readonly rule: string; readonly message: string; readonly atMs: number } | undefined;
+  readonly traceHash: string;
+  readonly events: number;
+  readonly simulatedMs: number;
+  readonly elections: number;
+  readonly committed: number;
+  readonly crashes: number;
+  readonly snapshotsInstalled: number;
+  readonly counts: Clients['counts'];
+}
+
+/** Runs one cluster from one seed: first everything goes wrong, then everything works and the cluster must agree. */
+export function simulate(options: SimulationOptions): SimulationResult {
+  const cluster = new Cluster(options);
+  const unobserve = observeReady((ready) => cluster.see(ready));
+  try {
+    return cluster.run((options.seconds ?? 60) * 1000);
+  } finally {
+    unobserve();
+  }
+}
+
+export class Cluster {
+  readonly agenda: Agenda = new Agenda();
+  readonly checker: Checker = new Checker();
+  readonly nodes: readonly SimulatedNode[];
+  readonly clients: Clients;
+  readonly wires: Wires;
+  readonly random: Random;
+  readonly trace: Trace;
+  swarm: Swarm;
+  readonly #seed: number;
+  readonly #faults: Faults;
+  #turning: NodeId | undefined;
+  #sending: FrameKind = 'driver';
+  #events = 0;
+  #crashes = 0;
+  #installs = 0;
+
+  constructor({ seed, nodes: count, watch }: SimulationOptions) {
+    this.#seed = seed;
+    this.trace = new Trace(watch);
+    this.random = new Random(seed);
+    this.swarm = drawSwarm(this.random.fork(), count);
+    const { agenda, trace, swarm } = this;
+    const byId = new Map<NodeId, SimulatedNode>();
+    this.wires = new Wires({
+      agenda,
+      random: this.random.fork(),
+      trace,
+      swarm,
+      arrived: (to, arrive) => byId.get(to)?.arrive(arrive),
+    });
+    const network = new MemoryNetwork((delivery) => this.wires.carry(delivery, this.#sending));
+    const members = Array.from({ length: swarm.nodes }, (_, at) => NodeId(at + 1));
+    const world = this.#world(network, members);
+    const membership = { voters: members, votersOutgoing: [], learners: [], learnersNext: [], autoLeave: false };
+    this.nodes = members.map(
+      (id) => new SimulatedNode(id, { world, image: emptyMemoryLogImage(membership), disk: emptyMachineDisk() }),
+    );
+    for (const node of this.nodes) byId.set(node.id, node);
+    const { committed } = this.checker;
+    this.clients = new Clients({ agenda, random: this.random.fork(), trace, committed, nodes: () => this.nodes });
+    this.#faults = new Faults({
+      agenda,
+      random: this.random.fork(),
+      trace,
+      nodes: this.nodes,
+      wires: this.wires,
+      network,
+      swarm,
+    });
+  }
+
+  /** A core hands out its work, in the turn of its node. */
+  see(ready: Parameters<Checker['ready']>[1]): void {
+    if (this.#turning !== undefined) this.checker.ready(this.#turning, ready);
+  }
+
+  run(faultyMs: number): SimulationResult {
+    let failure: SimulationResult['failure'];
+    try {
+      let isOver = false;
+      for (const node of this.nodes) node.start();
+      this.#faults.begin();
+      this.clients.begin(this.swarm, () => isOver);
+      this.pass(faultyMs);
+      isOver = true;
+      this.#faults.stop();
+      healAndConverge(this);
+    } catch (error) {
+      failure = { ...ruleOf(error), atMs: this.agenda.nowMs };
+    }
+    return this.#result(failure);
+  }
+
+  /** Lets `ms` of simulated time pass, or less if `isEnough`. False: it never was. */
+  pass(ms: number, isEnough: () => boolean = () => false): boolean {
+    const untilMs = this.agenda.nowMs + ms;
+    while (!isEnough()) {
+      if (!this.agenda.step(untilMs)) return isEnough();
+      this.#events++;
+      insist('a cluster does not spin', this.#events < eventsMax, () => `more than ${eventsMax} events`);
+    }
+    return true;
+  }
+
+  #world(network: MemoryNetwork, members: readonly NodeId[]): World {
+    const { agenda, trace, checker } = this;
+    return {
+      agenda,
+      random: this.random.fork(),
+      trace,
+      checker,
+      network,
+      members,
+      swarm: () => this.swarm,
+      turning: (id, turn) => {
+        this.#turning = id;
+        turn();
+        this.#turning = undefined;
+      },
+      sending: (kind, send) => {
+        this.#sending = kind;
+        send();
+        this.#sending = 'driver';
+      },
+      onApply: (node, entry, transactions) => {
+        trace.note(agenda.nowMs, 'apply', node.id, entry.index, entry.term);
+        this.clients.onApply(node, entry, transactions);
+      },
+      onInstall: (node, index) => {
+        this.#installs++;
+        trace.note(agenda.nowMs, 'install', node.id, index);
+        this.clients.onInstall(node, index);
+      },
+      onCrash: (node) => {
+        this.#crashes++;
+        this.clients.onCrash(node);
+      },
+    };
+  }
+
+  #result(failure: SimulationResult['failure']): SimulationResult {
+    return {
+      seed: this.#seed,
+      nodes: this.nodes.length,
+      failure,
+      traceHash: this.trace.hash(),
+      events: this.#events,
+      simulatedMs: this.agenda.nowMs,
+      elections: this.checker.electionCount,
+      committed: this.checker.committed.lastIndex,
+      crashes: this.#crashes,
+      snapshotsInstalled: this.#installs,
+      counts: this.clients.counts,
+    };
+  }
+}
+
+function ruleOf(error: unknown): { readonly rule: string; readonly message: string } {
+  if (error instanceof Violation) return { rule: error.rule, message: error.message };
+  return { rule: 'nothing throws', message: error instanceof Error ? (error.stack ?? error.message) : String(error) };
+}

@@ -1,0 +1,106 @@
+import type { Random } from './random.ts';
+
+/** How one run misbehaves. Drawn anew for each seed, and most faults are off in most runs: too many at once hide each other. */
+export interface Swarm {
+  readonly nodes: number;
+  readonly tickMs: number;
+  readonly heartbeatTicks: number;
+  readonly electionTicks: number;
+  /** A frame's way: at least this, and an exponentially distributed more. */
+  readonly delayMs: { readonly least: number; readonly more: number };
+  readonly lateShare: number;
+  readonly lossShare: number;
+  readonly duplicateShare: number;
+  readonly isReordering: boolean;
+  /** Mean times between two faults of a kind; 0 for never. */
+  readonly every: {
+    readonly partition: number;
+    readonly disconnect: number;
+    readonly crash: number;
+    readonly crashInWrite: number;
+    readonly crashAll: number;
+    readonly pause: number;
+    readonly slowDisk: number;
+    readonly clockJump: number;
+    readonly compact: number;
+    readonly seal: number;
+    readonly transfer: number;
+    readonly campaign: number;
+  };
+  readonly syncMs: { readonly least: number; readonly more: number };
+  readonly downMs: number;
+  readonly partitionMs: number;
+  readonly pauseMs: number;
+  readonly compaction: { readonly everyEntries: number; readonly tailEntries: number };
+  readonly clients: number;
+  readonly thinkMs: number;
+  readonly readShare: number;
+  readonly keys: number;
+}
+
+export function drawSwarm(random: Random, nodes: number | undefined): Swarm {
+  const maybe = (probability: number, from: number, to: number): number =>
+    random.chance(probability) ? random.between(from, to) : 0;
+  return {
+    nodes: nodes ?? (random.chance(0.7) ? 3 : 5),
+    tickMs: random.pick([10, 20, 50]),
+    heartbeatTicks: random.pick([1, 2, 3]),
+    electionTicks: random.pick([10, 15, 20]),
+    delayMs: { least: random.between(0.05, 2), more: random.pick([0.2, 1, 5, 20]) },
+    lateShare: maybe(0.4, 0.001, 0.05),
+    lossShare: maybe(0.6, 0.001, 0.3),
+    duplicateShare: maybe(0.5, 0.01, 0.3),
+    isReordering: random.chance(0.5),
+    every: {
+      partition: maybe(0.7, 500, 8_000),
+      disconnect: maybe(0.4, 500, 5_000),
+      crash: maybe(0.7, 500, 10_000),
+      crashInWrite: maybe(0.6, 500, 8_000),
+      crashAll: maybe(0.3, 5_000, 20_000),
+      pause: maybe(0.4, 1_000, 10_000),
+      slowDisk: maybe(0.4, 1_000, 10_000),
+      clockJump: maybe(0.4, 1_000, 10_000),
+      compact: maybe(0.5, 300, 5_000),
+      seal: maybe(0.25, 1_000, 10_000),
+      transfer: maybe(0.3, 500, 5_000),
+      campaign: maybe(0.3, 500, 5_000),
+    },
+    syncMs: { least: random.between(0.1, 2), more: random.pick([0.2, 2, 10]) },
+    downMs: random.pick([20, 300, 3_000]),
+    partitionMs: random.pick([100, 1_000, 4_000]),
+    pauseMs: random.pick([200, 1_000, 3_000]),
+    compaction: { everyEntries: random.pick([10, 50, 200, 5_000]), tailEntries: random.pick([0, 5, 30]) },
+    clients: 2 + random.below(7),
+    thinkMs: random.pick([10, 40, 150]),
+    readShare: random.between(0.1, 0.6),
+    keys: 1 + random.below(6),
+  };
+}
+
+/** The same cluster with no faults at all. */
+export function healed(swarm: Swarm): Swarm {
+  const never: Swarm['every'] = {
+    partition: 0,
+    disconnect: 0,
+    crash: 0,
+    crashInWrite: 0,
+    crashAll: 0,
+    pause: 0,
+    slowDisk: 0,
+    clockJump: 0,
+    compact: 0,
+    seal: 0,
+    transfer: 0,
+    campaign: 0,
+  };
+  return {
+    ...swarm,
+    every: never,
+    delayMs: { least: 0.1, more: 0.5 },
+    lateShare: 0,
+    lossShare: 0,
+    duplicateShare: 0,
+    isReordering: false,
+    syncMs: { least: 0.1, more: 0.5 },
+  };
+}
