@@ -51,11 +51,16 @@ export function openChannel(address: Address, ca: string | undefined): GrpcClien
   return new GrpcClient(target, credentials, options);
 }
 
+/** A point in time as grpc-js wants it: by the wall clock, against which it then measures. */
+export function deadlineIn(ms: number): number {
+  return Date.now() + ms;
+}
+
 /** Whether there is a connection, waiting for one that is being made. A request is only sent over one: so what fails before was not sent. */
-export async function isConnected(client: GrpcClient, deadline: number): Promise<boolean> {
+export async function isConnected(client: GrpcClient, withinMs: number): Promise<boolean> {
   const channel = client.getChannel();
   let state = channel.getConnectivityState(true);
-  const until = Math.min(deadline, Date.now() + connectMsMax);
+  const until = deadlineIn(Math.min(withinMs, connectMsMax));
   while (state !== connectivityState.READY) {
     if (state === connectivityState.TRANSIENT_FAILURE || state === connectivityState.SHUTDOWN) return false;
     const before = state;

@@ -3,7 +3,7 @@ import { caOf, parseAddress } from './addresses.ts';
 import { type Attempt, Attempts, type Sending } from './attempts.ts';
 import type { Client, ClientOptions, IssuedCertificate, JsonObject, Operation } from './client.ts';
 import { codeOf } from './error-code.ts';
-import { isConnected, loadMethods, type Method, openChannel } from './grpc-channel.ts';
+import { deadlineIn, isConnected, loadMethods, type Method, openChannel } from './grpc-channel.ts';
 
 interface Message {
   readonly [field: string]: unknown;
@@ -27,8 +27,8 @@ export function openClient(options: ClientOptions): Client {
   ): Promise<Attempt<Data>> => {
     const node = nodes[sending.address];
     if (node === undefined) throw new Error(`no address ${sending.address}`);
-    const deadline = Date.now() + sending.timeoutMs;
-    if (!(await isConnected(node.channel, deadline)))
+    const deadline = deadlineIn(sending.timeoutMs);
+    if (!(await isConnected(node.channel, sending.timeoutMs)))
       return { kind: 'not-sent', message: `cannot connect to ${node.spelled}` };
     const got = await unary(node.channel, method, message, { metadata: metadataOf(sending), options: { deadline } });
     if ('fault' in got) return failed(got.fault, node.spelled);
