@@ -24,7 +24,7 @@ registerHooks({
     const loaded = nextLoad(url, context);
     const patch = patches.find(({ module }) => url.endsWith(module));
     if (patch === undefined) return loaded;
-    const source = String(loaded.source);
+    const source = typeof loaded.source === 'string' ? loaded.source : Buffer.from(loaded.source ?? '').toString();
     if (!source.includes(patch.from)) throw new Error(`sabotage: ${patch.module} no longer holds the line to change`);
     return { ...loaded, source: source.replace(patch.from, patch.to) };
   },

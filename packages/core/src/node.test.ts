@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { proposalsWaitingMax, transactionBytesMax } from './limits.ts';
 import type { ProposeOutcome, ReadOutcome } from './port.ts';
 import { type TestNode, TestNodes } from './test-nodes.ts';
+import { defaultTimings } from './timings.ts';
 
 function propose(at: TestNode, text: string | Uint8Array): { outcome: ProposeOutcome | undefined } {
   const result: { outcome: ProposeOutcome | undefined } = { outcome: undefined };
@@ -243,7 +244,8 @@ test('a crash between the switch of the state and the reset of the log is finish
     nodes.nodes.map((node) => node.id),
     { image, machine: behind.machine },
   );
-  nodes.time.pass(3_000);
+  // The leader learns of the restart when it offers the snapshot again.
+  nodes.time.pass(defaultTimings.snapshotOfferMs + 3_000);
   propose(nodes.get(1), 'after');
   nodes.time.pass(200);
   expect(again.errors).toEqual([]);

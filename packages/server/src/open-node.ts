@@ -12,6 +12,7 @@ import { readStaticKey } from '@lockstep/seal/static/static-seal';
 import { type AuditedRequests, openAudit } from './audited-requests.ts';
 import type { NodeConfig } from './config.ts';
 import { decodeControlEntry } from './control-entry.ts';
+import type { DoorRequest } from './doors/door.ts';
 import { openGrpcDoor } from './doors/grpc/grpc-door.ts';
 import { openHttpDoor } from './doors/http/http-door.ts';
 import { Host } from './host.ts';
@@ -153,14 +154,9 @@ async function openDoors(parts: DoorParts): Promise<OpenNode> {
   const { config, state, positions, keeper, consensus, log } = parts;
   const offload = new Offload();
   const audit = await openAudit(config, keeper);
-  const host = new Host({
-    state,
-    consensus,
-    positions,
-    audit,
-    offload,
-    logFault: (error, request) => log.error('request-fault', { request: request.requestId, ...faultFields(error) }),
-  });
+  const logFault = (error: unknown, request: DoorRequest): void =>
+    log.error('request-fault', { request: request.requestId, ...faultFields(error) });
+  const host = new Host({ state, consensus, positions, audit, offload, logFault });
   const metrics = metricsOf({ consensus, keeper, positions, audit, offload });
   const node: NodeContext = {
     config,

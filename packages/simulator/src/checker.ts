@@ -152,9 +152,7 @@ export class Checker {
     const term = log.termAt(message.index);
     insist(
       '10 an entry is durable before it is acknowledged',
-      message.index <= durable.begin ||
-        message.index > log.lastIndex ||
-        (term !== undefined && durable.holds(message.index, term)),
+      message.index <= durable.lastIndex && (term === undefined || durable.holds(message.index, term)),
       () => `node ${id} acknowledged ${message.index} (term ${term}); its disk ends at ${durable.lastIndex}`,
     );
   }

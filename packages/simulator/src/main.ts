@@ -56,30 +56,35 @@ const count = whole('seeds', values.seeds ?? '1', { min: 1, max: 1_000_000 });
 const seconds = whole('seconds', values.seconds ?? '60', { min: 1, max: 86_400 });
 const nodes = values.nodes === undefined ? undefined : whole('nodes', values.nodes, { min: 1, max: 9 });
 
-let passed = 0;
-let failed = 0;
-let simulatedMs = 0;
-let reportedMs = performance.now();
-const startedMs = performance.now();
-process.stdout.write(`seeds ${first} to ${first + count - 1}, ${seconds} simulated seconds each\n`);
-for (let seed = first; seed < first + count; seed++) {
-  const result = simulate({ seed, seconds, ...(nodes === undefined ? {} : { nodes }) });
-  simulatedMs += result.simulatedMs;
-  if (result.failure === undefined) passed += 1;
-  else {
-    failed += 1;
-    const { rule, message, atMs } = result.failure;
-    process.stdout.write(
-      `FAILED seed ${seed} at ${(atMs / 1000).toFixed(3)} s: ${rule}: ${message}\n  again: npm run simulate -- --seed ${seed} --seconds ${seconds}\n`,
-    );
+/** Runs the seeds one after the other; answers how many failed. */
+function runSeeds(): number {
+  let passed = 0;
+  let failed = 0;
+  let simulatedMs = 0;
+  let reportedMs = performance.now();
+  const startedMs = performance.now();
+  process.stdout.write(`seeds ${first} to ${first + count - 1}, ${seconds} simulated seconds each\n`);
+  for (let seed = first; seed < first + count; seed++) {
+    const result = simulate({ seed, seconds, ...(nodes === undefined ? {} : { nodes }) });
+    simulatedMs += result.simulatedMs;
+    if (result.failure === undefined) passed += 1;
+    else {
+      failed += 1;
+      const { rule, message, atMs } = result.failure;
+      process.stdout.write(
+        `FAILED seed ${seed} at ${(atMs / 1000).toFixed(3)} s: ${rule}: ${message}\n  again: npm run simulate -- --seed ${seed} --seconds ${seconds}\n`,
+      );
+    }
+    if (performance.now() - reportedMs < progressEveryMs) continue;
+    reportedMs = performance.now();
+    process.stdout.write(`${passed + failed} of ${count} seeds\n`);
   }
-  if (performance.now() - reportedMs < progressEveryMs) continue;
-  reportedMs = performance.now();
-  process.stdout.write(`${passed + failed} of ${count} seeds\n`);
+  const ratio = simulatedMs / (performance.now() - startedMs);
+  process.stdout.write(
+    `${(simulatedMs / 3_600_000).toFixed(2)} simulated hours, ${ratio.toFixed(0)} simulated seconds a second\n`,
+  );
+  process.stdout.write(`${passed} passed, ${failed} failed\n`);
+  return failed;
 }
-const ratio = simulatedMs / (performance.now() - startedMs);
-process.stdout.write(
-  `${(simulatedMs / 3_600_000).toFixed(2)} simulated hours, ${ratio.toFixed(0)} simulated seconds a second\n`,
-);
-process.stdout.write(`${passed} passed, ${failed} failed\n`);
-process.exit(failed === 0 ? 0 : 1);
+
+process.exit(runSeeds() === 0 ? 0 : 1);
