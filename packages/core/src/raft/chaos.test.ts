@@ -1,7 +1,7 @@
 import { LogIndex, NodeId } from '@lockstep/contract/ids';
 import { describe, expect, test } from 'vitest';
 import { quorumIndex } from './quorum.ts';
-import { dataOf, membershipOf, TestCluster, type TestNode, textOf } from './test-cluster.ts';
+import { dataOf, membershipOf, TestCluster, type TestNode, textOf } from './test-cluster.fixture.ts';
 import type { Entry, Membership, MembershipChange, MembershipStep, Message } from './types.ts';
 
 const seeds = 80;

@@ -1,6 +1,6 @@
 import { LogIndex, NodeId, Term } from '@lockstep/contract/ids';
 import { describe, expect, test } from 'vitest';
-import { dataOf, logOf, membershipOf, TestCluster } from './test-cluster.ts';
+import { dataOf, logOf, membershipOf, TestCluster } from './test-cluster.fixture.ts';
 import type { Message } from './types.ts';
 
 const leadersOf = (cluster: TestCluster): readonly number[] =>

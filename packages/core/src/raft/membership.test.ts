@@ -1,7 +1,7 @@
 import { NodeId } from '@lockstep/contract/ids';
 import { describe, expect, test } from 'vitest';
 import { changeMembership } from './membership.ts';
-import { membershipOf } from './test-cluster.ts';
+import { membershipOf } from './test-cluster.fixture.ts';
 import type { Membership, MembershipChange, MembershipStep } from './types.ts';
 
 const change = (transition: MembershipChange['transition'], ...steps: readonly MembershipStep[]): MembershipChange => ({

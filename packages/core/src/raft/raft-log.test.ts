@@ -1,7 +1,7 @@
 import { LogIndex, Term } from '@lockstep/contract/ids';
 import { describe, expect, test } from 'vitest';
 import { RaftLog } from './raft-log.ts';
-import { dataOf, logOf, membershipOf } from './test-cluster.ts';
+import { dataOf, logOf, membershipOf } from './test-cluster.fixture.ts';
 import type { Entry, SnapshotMeta } from './types.ts';
 
 const snapshotAt = (index: number, term: number): SnapshotMeta => ({

@@ -29,9 +29,6 @@ import type {
   SnapshotMeta,
 } from './types.ts';
 
-export type { RaftOptions } from './core.ts';
-export { decodeMembershipChange, encodeMembershipChange } from './membership-codec.ts';
-
 /**
  * One node's Raft: messages, ticks and proposals go in, and `ready()` says what is to be written, sent, applied and answered.
  * It has etcd-raft's semantics and no I/O, clock or randomness of its own. Not re-entrant; a thrown error means that the log is

@@ -1,7 +1,7 @@
 import { LogIndex, NodeId } from '@lockstep/contract/ids';
 import { describe, expect, test } from 'vitest';
 import { Reads } from './reads.ts';
-import { dataOf, TestCluster } from './test-cluster.ts';
+import { dataOf, TestCluster } from './test-cluster.fixture.ts';
 import type { Message } from './types.ts';
 
 function elected(ids: readonly number[], options: ConstructorParameters<typeof TestCluster>[1] = {}): TestCluster {

@@ -1,6 +1,6 @@
 import { NodeId } from '@lockstep/contract/ids';
 import { describe, expect, test } from 'vitest';
-import { dataOf, membershipOf, TestCluster } from './test-cluster.ts';
+import { dataOf, membershipOf, TestCluster } from './test-cluster.fixture.ts';
 import type { Membership, MembershipChange, MembershipStep } from './types.ts';
 
 const change = (transition: MembershipChange['transition'], ...steps: readonly MembershipStep[]): MembershipChange => ({

@@ -1,7 +1,7 @@
 import { LogIndex, NodeId, Term } from '@lockstep/contract/ids';
 import { describe, expect, test } from 'vitest';
 import { entryOverheadBytes } from './limits.ts';
-import { dataOf, logOf, membershipOf, TestCluster } from './test-cluster.ts';
+import { dataOf, logOf, membershipOf, TestCluster } from './test-cluster.fixture.ts';
 import type { Entry, Message } from './types.ts';
 
 const abc = (cluster: TestCluster): readonly (readonly string[])[] =>

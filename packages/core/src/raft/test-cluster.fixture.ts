@@ -1,8 +1,8 @@
 import { LogIndex, NodeId, Term } from '@lockstep/contract/ids';
 import { defaultRaftLimits, type RaftLimits } from './limits.ts';
 import { decodeMembershipChange } from './membership-codec.ts';
-import { Raft, type RaftOptions } from './raft.ts';
-import { type Core, createCore } from './core.ts';
+import { Raft } from './raft.ts';
+import { type Core, createCore, type RaftOptions } from './core.ts';
 import type { Entry, EntryFetch, HardState, Membership, Message, PersistBatch, Ready, SnapshotMeta } from './types.ts';
 
 /** A network, disks and state machines in memory for tests of the core: no clock, no I/O, one turn at a time. */
