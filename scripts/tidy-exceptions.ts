@@ -23,11 +23,6 @@ export const tidyExceptions: readonly TidyException[] = [
   },
   {
     rule: 'clock-and-chance',
-    path: 'packages/client/src/grpc-client.ts',
-    because: 'grpc-js takes deadlines by the wall clock',
-  },
-  {
-    rule: 'clock-and-chance',
     path: 'packages/server/src/audited-requests.ts',
     because: 'opens the audit of a real node, which has the real clock',
   },
