@@ -10,7 +10,7 @@ import { pki } from './engine.ts';
 import { type PkiFact, pkiFacts } from './facts.ts';
 import { type Revocation, revocationOf, revokedKey } from './keys.ts';
 import { type Issuer, role } from './records.ts';
-import type { Raw } from './trial-pki.ts';
+import type { Raw } from './trial-pki.fixture.ts';
 
 const id = fc.constantFrom('a', 'b', 'c');
 const bytes = fc.uint8Array({ maxLength: 8 });

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { pki } from './engine.ts';
 import { urlsMax } from './limits.ts';
-import { issue, parsed, type Raw, type TrialPki, textOf, trialPki, valuesOf } from './trial-pki.ts';
+import { issue, parsed, type Raw, type TrialPki, textOf, trialPki, valuesOf } from './trial-pki.fixture.ts';
 
 let mount: TrialPki;
 beforeEach(async () => {

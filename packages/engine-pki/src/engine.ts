@@ -10,7 +10,7 @@ import { issueFields, issuerInPath, signFields } from './issue-fields.ts';
 import { nameLengthMax, serialTextMax } from './limits.ts';
 import { pageFields } from './list-page.ts';
 import * as certificates from './read-certificates.ts';
-import { readCrlDer, readCrlJson, readCrlPem } from './read-crl.ts';
+import { readCrlDer, readCrlJson, readCrlPem, readIssuerCrl } from './read-crl.ts';
 import * as issuers from './read-issuers.ts';
 import { deleteRole, listRoles, readRole } from './read-roles.ts';
 import { revokeCertificate, revokeFields } from './revoke-certificate.ts';
@@ -69,7 +69,7 @@ const crlRoutes: readonly Route<PkiFact>[] = [
   route({ operation: 'read', path: 'crl', summary: "the default issuer's CRL in DER", fields: {}, isPublic: true, handle: readCrlDer }),
   route({ operation: 'read', path: 'crl/pem', summary: "the default issuer's CRL in PEM", fields: {}, isPublic: true, handle: readCrlPem }),
   route({ operation: 'read', path: 'cert/crl', summary: "the default issuer's CRL", fields: {}, isPublic: true, handle: readCrlJson }),
-  route({ operation: 'read', path: 'issuer/:issuer_ref/crl', summary: "an issuer's CRL", fields: issuerInPath, isPublic: true, handle: readCrlJson }),
+  route({ operation: 'read', path: 'issuer/:issuer_ref/crl', summary: "an issuer's CRL", fields: issuerInPath, isPublic: true, handle: readIssuerCrl }),
   route({ operation: 'read', path: 'issuer/:issuer_ref/crl/der', summary: "an issuer's CRL in DER", fields: issuerInPath, isPublic: true, handle: readCrlDer }),
   route({ operation: 'read', path: 'issuer/:issuer_ref/crl/pem', summary: "an issuer's CRL in PEM", fields: issuerInPath, isPublic: true, handle: readCrlPem }),
   route({ operation: 'read', path: 'crl/rotate', summary: 'make CRLs with a higher number', fields: {}, handle: configure.rotateCrl }),

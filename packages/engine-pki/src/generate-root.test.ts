@@ -1,10 +1,10 @@
-import './reflect-for-tests.ts';
+import './reflect.fixture.ts';
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import * as x509 from '@peculiar/x509';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { certificate as certificateRecord } from './records.ts';
 import { certificateKey } from './keys.ts';
-import { hasOpenssl, openssl, type Raw, type TrialPki, textOf, trialPki, valuesOf } from './trial-pki.ts';
+import { hasOpenssl, openssl, type Raw, type TrialPki, textOf, trialPki, valuesOf } from './trial-pki.fixture.ts';
 
 let mount: TrialPki;
 beforeAll(async () => {
@@ -76,52 +76,64 @@ describe('a root is refused', () => {
 });
 
 describe('a root', () => {
-  test.each([
+  test.for([
     ['ec', 0, 'prime256v1'],
     ['ec', 384, 'secp384r1'],
     ['ed25519', 0, undefined],
     ['rsa', 2048, undefined],
-  ])('of type %s %d signs itself, is an authority, and keeps its key', async (key_type, key_bits, curve) => {
-    const made = valuesOf(
-      await mount.request('write', 'root/generate/internal', {
-        common_name: 'Acme Root',
-        organization: 'Acme',
-        country: 'DE',
-        key_type,
-        key_bits,
-        max_path_length: 1,
-        permitted_dns_domains: 'example.com,.example.org',
-        ttl: '100h',
-      }),
-    );
-    const root = new X509Certificate(textOf(made, 'certificate'));
-    expect(root.ca).toBe(true);
-    expect(root.verify(root.publicKey)).toBe(true);
-    expect(root.checkIssued(root)).toBe(true);
-    expect(root.subject).toBe('C=DE\nO=Acme\nCN=Acme Root');
-    expect(root.publicKey.asymmetricKeyDetails?.namedCurve).toBe(curve);
-    expect(made['private_key']).toBeUndefined();
-    const theirs = new x509.X509Certificate(root.raw);
-    expect(theirs.getExtension(x509.BasicConstraintsExtension)).toMatchObject({
-      ca: true,
-      pathLength: 1,
-      critical: true,
-    });
-    expect(theirs.getExtension(x509.KeyUsagesExtension)).toMatchObject({
-      usages: x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign,
-      critical: true,
-    });
-    expect(theirs.getExtension('2.5.29.30')?.critical).toBe(true);
-    expect(theirs.getExtension(x509.AuthorityKeyIdentifierExtension)?.keyId).toBe(
-      theirs.getExtension(x509.SubjectKeyIdentifierExtension)?.keyId,
-    );
-    if (!hasOpenssl) return;
-    const checked = openssl(
-      ['verify', '-x509_strict', '-check_ss_sig', '-attime', String(mount.nowMs() / 1000), '-CAfile', 'r.pem', 'r.pem'],
-      { 'r.pem': root.toString() },
-    );
-    expect(checked.status, checked.output).toBe(0);
-  });
+  ])(
+    'of type %s %d signs itself, is an authority, and keeps its key',
+    async ([key_type, key_bits, curve], { skip }) => {
+      const made = valuesOf(
+        await mount.request('write', 'root/generate/internal', {
+          common_name: 'Acme Root',
+          organization: 'Acme',
+          country: 'DE',
+          key_type,
+          key_bits,
+          max_path_length: 1,
+          permitted_dns_domains: 'example.com,.example.org',
+          ttl: '100h',
+        }),
+      );
+      const root = new X509Certificate(textOf(made, 'certificate'));
+      expect(root.ca).toBe(true);
+      expect(root.verify(root.publicKey)).toBe(true);
+      expect(root.checkIssued(root)).toBe(true);
+      expect(root.subject).toBe('C=DE\nO=Acme\nCN=Acme Root');
+      expect(root.publicKey.asymmetricKeyDetails?.namedCurve).toBe(curve);
+      expect(made['private_key']).toBeUndefined();
+      const theirs = new x509.X509Certificate(root.raw);
+      expect(theirs.getExtension(x509.BasicConstraintsExtension)).toMatchObject({
+        ca: true,
+        pathLength: 1,
+        critical: true,
+      });
+      expect(theirs.getExtension(x509.KeyUsagesExtension)).toMatchObject({
+        usages: x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign,
+        critical: true,
+      });
+      expect(theirs.getExtension('2.5.29.30')?.critical).toBe(true);
+      expect(theirs.getExtension(x509.AuthorityKeyIdentifierExtension)?.keyId).toBe(
+        theirs.getExtension(x509.SubjectKeyIdentifierExtension)?.keyId,
+      );
+      if (!hasOpenssl) skip('there is no openssl command');
+      const checked = openssl(
+        [
+          'verify',
+          '-x509_strict',
+          '-check_ss_sig',
+          '-attime',
+          String(mount.nowMs() / 1000),
+          '-CAfile',
+          'r.pem',
+          'r.pem',
+        ],
+        { 'r.pem': root.toString() },
+      );
+      expect(checked.status, checked.output).toBe(0);
+    },
+  );
 
   test('that is exported tells its key, which is the one that it keeps', async () => {
     const made = valuesOf(
@@ -138,8 +150,8 @@ describe('a root', () => {
     expect(textOf(made, 'certificate')).toContain('BEGIN PRIVATE KEY');
   });
 
-  test('limits the names of what is below it, as openssl sees it', async () => {
-    if (!hasOpenssl) return;
+  test('limits the names of what is below it, as openssl sees it', async ({ skip }) => {
+    if (!hasOpenssl) skip('there is no openssl command');
     const own = await trialPki({ root: { permitted_dns_domains: 'example.org' } });
     const leaf = valuesOf(await own.request('write', 'issue/web', { common_name: 'a.example.com' }));
     const checked = openssl(['verify', '-attime', String(own.nowMs() / 1000), '-CAfile', 'r.pem', 'l.pem'], {

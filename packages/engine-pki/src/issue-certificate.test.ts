@@ -1,4 +1,4 @@
-import './reflect-for-tests.ts';
+import './reflect.fixture.ts';
 import { createPrivateKey, createPublicKey, X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
 import type { Call } from '@lockstep/contract/engine';
@@ -13,12 +13,23 @@ import forge from 'node-forge';
 import * as pkijs from 'pkijs';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { pkiFacts } from './facts.ts';
+import { hostnameOf } from './hostnames.ts';
 import { issueCertificate } from './issue-certificate.ts';
 import { issueFields } from './issue-fields.ts';
 import { certificateKey } from './keys.ts';
 import { commonNameLengthMax, namesMax } from './limits.ts';
 import { drawSerial } from './leaf.ts';
-import { hasOpenssl, issue, openssl, parsed, type Raw, type TrialPki, textOf, trialPki, webRole } from './trial-pki.ts';
+import {
+  hasOpenssl,
+  issue,
+  openssl,
+  parsed,
+  type Raw,
+  type TrialPki,
+  textOf,
+  trialPki,
+  webRole,
+} from './trial-pki.fixture.ts';
 
 let mount: TrialPki;
 beforeAll(async () => {
@@ -443,9 +454,9 @@ describe('an issued certificate', () => {
     expect(native.subjectAltName).toContain('othername');
   });
 
-  test.each(['ec', 'ed25519', 'rsa'])(
+  test.for(['ec', 'ed25519', 'rsa'])(
     'by a root with a key of type %s verifies, with its own key of each type',
-    async (type) => {
+    async (type, { skip }) => {
       const own = await trialPki({ root: { key_type: type } });
       const root = new X509Certificate(textOf(own.root, 'certificate'));
       const made: string[] = [];
@@ -463,7 +474,7 @@ describe('an issued certificate', () => {
         expect(leaf['private_key_type']).toBe(key_type);
         made.push(textOf(leaf, 'certificate'));
       }
-      if (!hasOpenssl) return;
+      if (!hasOpenssl) skip('there is no openssl command');
       const files = Object.fromEntries(made.map((text, at) => [`${at}.pem`, text]));
       const checked = openssl(
         ['verify', '-x509_strict', '-attime', String(own.nowMs() / 1000), '-CAfile', 'root.pem', ...Object.keys(files)],
@@ -496,7 +507,10 @@ describe('an issued certificate', () => {
       require_cn: false,
     });
     const asked = fc.record({
-      dns: fc.uniqueArray(fc.domain(), { minLength: 1, maxLength: 5, selector: (name) => name.toLowerCase() }),
+      dns: fc.uniqueArray(
+        fc.domain().filter((name) => hostnameOf(name) !== undefined),
+        { minLength: 1, maxLength: 5, selector: (name) => name.toLowerCase() },
+      ),
       ips: fc.uniqueArray(
         fc.oneof(fc.ipV4(), fc.ipV6()).filter((ip) => isIP(ip) !== 0),
         { maxLength: 3 },
@@ -516,7 +530,7 @@ describe('an issued certificate', () => {
           dns.map((name) => name.toLowerCase()),
         );
       }),
-      { numRuns: 40 },
+      { numRuns: 25 },
     );
   });
 

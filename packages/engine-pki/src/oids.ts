@@ -33,5 +33,3 @@ export const accessOcsp: Buffer = oid('1.3.6.1.5.5.7.48.1');
 export const accessCaIssuers: Buffer = oid('1.3.6.1.5.5.7.48.2');
 
 export const commonName: Buffer = oid('2.5.4.3');
-export const serialNumber: Buffer = oid('2.5.4.5');
-export const userId: Buffer = oid('0.9.2342.19200300.100.1.1');

@@ -1,4 +1,4 @@
-import './reflect-for-tests.ts';
+import './reflect.fixture.ts';
 import { X509Certificate } from 'node:crypto';
 import { counterValue } from '@lockstep/contract/counter';
 import type { TriedEngine } from '@lockstep/contract/try-engine';
@@ -6,7 +6,7 @@ import * as x509 from '@peculiar/x509';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { revocationsKey } from './keys.ts';
 import { crlEntriesMax } from './limits.ts';
-import { hasOpenssl, issue, openssl, type TrialPki, textOf, trialPki, valuesOf } from './trial-pki.ts';
+import { hasOpenssl, issue, openssl, type TrialPki, textOf, trialPki, valuesOf } from './trial-pki.fixture.ts';
 
 let mount: TrialPki;
 beforeEach(async () => {
@@ -56,46 +56,49 @@ describe('a CRL', () => {
     expect(pem.raw?.contentType).toBe('application/x-pem-file');
     const json = await mount.request('read', 'cert/crl');
     expect(json.data?.['certificate']).toBe(Buffer.from(pem.raw?.body ?? []).toString());
-    expect((await mount.request('read', `issuer/${id}/crl`)).data?.['certificate']).toBe(json.data?.['certificate']);
+    expect((await mount.request('read', `issuer/${id}/crl`)).data?.['crl']).toBe(json.data?.['certificate']);
     expect((await mount.request('read', 'crl')).raw?.contentType).toBe('application/pkix-crl');
   });
 
-  test.each(['ec', 'ed25519', 'rsa'])('by a root with a key of type %s is what openssl goes by', async (key_type) => {
-    const own = await trialPki({ root: { key_type } });
-    const good = await issue(own, { common_name: 'a.example.com' });
-    const bad = await issue(own, { common_name: 'b.example.com' });
-    await own.request('write', 'revoke', { serial_number: bad['serial_number'] });
-    own.advance(1000);
-    const crl = textOf(valuesOf(await own.request('read', 'cert/crl')), 'certificate');
-    const root = textOf(own.root, 'certificate');
-    expect(await new x509.X509Crl(crl).verify({ publicKey: new x509.X509Certificate(root) })).toBe(true);
-    if (!hasOpenssl) return;
-    const files = {
-      'r.pem': root,
-      'c.pem': crl,
-      'good.pem': textOf(good, 'certificate'),
-      'bad.pem': textOf(bad, 'certificate'),
-    };
-    expect(openssl(['crl', '-in', 'c.pem', '-noout', '-CAfile', 'r.pem'], files).output).toContain('verify OK');
-    const check = (name: string): string =>
-      openssl(
-        [
-          'verify',
-          '-x509_strict',
-          '-crl_check',
-          '-attime',
-          String(own.nowMs() / 1000),
-          '-CRLfile',
-          'c.pem',
-          '-CAfile',
-          'r.pem',
-          name,
-        ],
-        files,
-      ).output;
-    expect(check('good.pem')).toContain('good.pem: OK');
-    expect(check('bad.pem')).toContain('certificate revoked');
-  });
+  test.for(['ec', 'ed25519', 'rsa'])(
+    'by a root with a key of type %s is what openssl goes by',
+    async (key_type, { skip }) => {
+      const own = await trialPki({ root: { key_type } });
+      const good = await issue(own, { common_name: 'a.example.com' });
+      const bad = await issue(own, { common_name: 'b.example.com' });
+      await own.request('write', 'revoke', { serial_number: bad['serial_number'] });
+      own.advance(1000);
+      const crl = textOf(valuesOf(await own.request('read', 'cert/crl')), 'certificate');
+      const root = textOf(own.root, 'certificate');
+      expect(await new x509.X509Crl(crl).verify({ publicKey: new x509.X509Certificate(root) })).toBe(true);
+      if (!hasOpenssl) skip('there is no openssl command');
+      const files = {
+        'r.pem': root,
+        'c.pem': crl,
+        'good.pem': textOf(good, 'certificate'),
+        'bad.pem': textOf(bad, 'certificate'),
+      };
+      expect(openssl(['crl', '-in', 'c.pem', '-noout', '-CAfile', 'r.pem'], files).output).toContain('verify OK');
+      const check = (name: string): string =>
+        openssl(
+          [
+            'verify',
+            '-x509_strict',
+            '-crl_check',
+            '-attime',
+            String(own.nowMs() / 1000),
+            '-CRLfile',
+            'c.pem',
+            '-CAfile',
+            'r.pem',
+            name,
+          ],
+          files,
+        ).output;
+      expect(check('good.pem')).toContain('good.pem: OK');
+      expect(check('bad.pem')).toContain('certificate revoked');
+    },
+  );
 
   test('has a number that grows with each revocation, setting, rotation and minute', async () => {
     const numbers: bigint[] = [];
@@ -171,15 +174,15 @@ describe('a CRL', () => {
     expect(serials(await crlOf(mount))).toEqual(acknowledged.sort());
   });
 
-  test('of two thousand revocations has them all, and costs a revocation no more', async () => {
+  test('of a thousand revocations has them all, and costs a revocation no more', async () => {
     const all: string[] = [];
-    for (let i = 0; i < 2000; i++) all.push(await revokedOne(mount));
+    for (let i = 0; i < 1000; i++) all.push(await revokedOne(mount));
     const start = performance.now();
     const body = (await mount.request('read', 'crl')).raw?.body;
     const first = performance.now() - start;
     expect(serials(new x509.X509Crl(Buffer.from(body ?? [])))).toEqual(all.sort());
     await revokedOne(mount);
-    expect((await crlOf(mount)).entries).toHaveLength(2001);
+    expect((await crlOf(mount)).entries).toHaveLength(1001);
     expect(first).toBeLessThan(2000);
   });
 

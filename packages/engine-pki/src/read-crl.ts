@@ -32,14 +32,23 @@ export async function readCrlPem(call: Call, { issuer_ref }: IssuerInPath): Prom
 }
 
 /** As `cert/crl` has it: within the envelope. */
-export async function readCrlJson(call: Call, { issuer_ref }: IssuerInPath): Promise<Decision<PkiFact>> {
-  const crl = await currentCrl(call, issuer_ref ?? 'default');
+export async function readCrlJson(call: Call): Promise<Decision<PkiFact>> {
+  const crl = await currentCrl(call, 'default');
   if (crl === undefined) throw new LockstepError('not-found', '');
   return {
     reply: {
       data: { certificate: pem('X509 CRL', crl), revocation_time: 0, revocation_time_rfc3339: '', issuer_id: '' },
     },
   };
+}
+
+/** As `issuer/:issuer_ref/crl` has it. */
+export async function readIssuerCrl(call: Call, { issuer_ref }: Required<IssuerInPath>): Promise<Decision<PkiFact>> {
+  const crl = await currentCrl(call, issuer_ref);
+  const found = findIssuer(call.state, issuer_ref);
+  if (crl === undefined || found === undefined) throw new LockstepError('not-found', '');
+  const { id, issuer } = found;
+  return { reply: { data: { crl: pem('X509 CRL', crl), issuer_id: id, issuer_name: issuer.record.name } } };
 }
 
 /** What a node keeps of an issuer's list between reads, for as long as the issuer's state is unchanged. */

@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import type { TriedEngine } from '@lockstep/contract/try-engine';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { issue, type Raw, type TrialPki, textOf, trialPki, webRole } from './trial-pki.ts';
+import { issue, type Raw, type TrialPki, textOf, trialPki, webRole } from './trial-pki.fixture.ts';
 
 let mount: TrialPki;
 beforeEach(async () => {

@@ -13,7 +13,7 @@ import {
   trialPki,
   valuesOf,
   webRole,
-} from './trial-pki.ts';
+} from './trial-pki.fixture.ts';
 
 let mount: TrialPki;
 let key: TrialKey;

@@ -20,7 +20,6 @@ export function signCsr(call: Call, values: SignValues): Decision<PkiFact> {
   const names = signedNames(csr, role, askedNames(values));
   return decideLeaf(call, found, values, {
     names,
-    // As Vault has it: of the request's subject only what the role allows to be asked for.
     serialNumber: values.serial_number,
     userIds: values.user_ids,
     publicKey: csr.publicKey,

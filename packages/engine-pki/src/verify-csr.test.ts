@@ -1,4 +1,4 @@
-import './reflect-for-tests.ts';
+import './reflect.fixture.ts';
 import { generateKeyPairSync, randomBytes, webcrypto } from 'node:crypto';
 import { LockstepError } from '@lockstep/contract/errors';
 import * as x509 from '@peculiar/x509';
@@ -30,7 +30,7 @@ import {
   openssl,
   type TrialKey,
   trialKey,
-} from './trial-pki.ts';
+} from './trial-pki.fixture.ts';
 import { verifyCsr, verifyCsrDer } from './verify-csr.ts';
 
 let key: TrialKey;
@@ -350,7 +350,7 @@ describe('a request is read', () => {
         expect(theirs.filter(({ type }) => type === 'dns').map(({ value }) => value)).toEqual(asked.dns);
         expect(theirs).toHaveLength(csr.names.length + csr.uris.length + csr.ips.length);
       }),
-      { numRuns: 40 },
+      { numRuns: 25 },
     );
   });
 });
@@ -395,7 +395,7 @@ describe('a damaged request', () => {
           if (!(error instanceof LockstepError) || error.code !== 'invalid-input') throw error;
         }
       }),
-      { numRuns: 3000 },
+      { numRuns: 2000 },
     );
     // ECDSA and RSA signatures cover every byte but their own; none of those has a second form that OpenSSL takes.
     expect(accepted).toBe(0);

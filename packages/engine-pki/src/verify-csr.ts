@@ -20,8 +20,6 @@ export interface VerifiedCsr {
   readonly ips: readonly Uint8Array[];
   readonly uris: readonly string[];
   readonly others: readonly OtherName[];
-  readonly serialNumber: string | undefined;
-  readonly userIds: readonly string[];
 }
 
 /** Reads and verifies a request in PEM. Of its extensions only alternative names are read; nothing else is ever copied. */
@@ -89,10 +87,9 @@ function checkSignature({ signed, algorithm, signature, key, publicKey }: Signed
     throw new LockstepError('invalid-input', `${what}: the signature is not by the key in the request`);
 }
 
-function readSubject(rdns: DerReader): Pick<VerifiedCsr, 'commonName' | 'serialNumber' | 'userIds'> {
+/** Of the subject only the common name is used: the rest of a certificate's subject is its role's. */
+function readSubject(rdns: DerReader): Pick<VerifiedCsr, 'commonName'> {
   const commonNames: string[] = [];
-  const serialNumbers: string[] = [];
-  const userIds: string[] = [];
   let count = 0;
   while (!rdns.isAtEnd) {
     const set = rdns.enter(0x31);
@@ -100,23 +97,14 @@ function readSubject(rdns: DerReader): Pick<VerifiedCsr, 'commonName' | 'serialN
       if (++count > subjectAttributesMax) set.refuse(`the subject has more than ${subjectAttributesMax} attributes`);
       const attribute = set.enter(0x30);
       const id = attribute.next(0x06).whole;
-      const list = oids.commonName.equals(id)
-        ? commonNames
-        : oids.serialNumber.equals(id)
-          ? serialNumbers
-          : oids.userId.equals(id)
-            ? userIds
-            : undefined;
-      if (list === undefined) attribute.any();
-      else list.push(readText(attribute));
+      if (oids.commonName.equals(id)) commonNames.push(readText(attribute));
+      else attribute.any();
       attribute.finish();
     } while (!set.isAtEnd);
   }
   if (commonNames.length > 1)
     throw new LockstepError('invalid-input', `${what}: the subject has more than one common name`);
-  if (serialNumbers.length > 1)
-    throw new LockstepError('invalid-input', `${what}: the subject has more than one serialNumber`);
-  return { commonName: commonNames[0], serialNumber: serialNumbers[0], userIds };
+  return { commonName: commonNames[0] };
 }
 
 const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });

@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, test } from 'vitest';
-import { type Raw, type TrialPki, trialPki } from './trial-pki.ts';
+import { type Raw, type TrialPki, trialPki } from './trial-pki.fixture.ts';
 
 let mount: TrialPki;
 beforeAll(async () => {
