@@ -1,34 +1,57 @@
+import { LockstepError } from '@lockstep/contract/errors';
 import type { JsonObject } from '@lockstep/contract/json';
-import type { SecretMetadata, SecretVersion } from './records.ts';
+import type { SecretMetadata, SecretSettings, SecretVersion } from './records.ts';
 
-const time = (ms: number): string => (ms === 0 ? '' : new Date(ms).toISOString());
+/** What a write answers, and what stands beside what a version holds, in Vault's shape. */
+export function versionReply(version: SecretVersion, settings: SecretSettings): JsonObject {
+  return { ...versionTimes(version), custom_metadata: customMetadataReply(settings), version: version.version };
+}
 
-/** What clients read as `data.metadata`, and as the reply to a write. */
-export function versionReply(version: SecretVersion): JsonObject {
+export function metadataReply(metadata: SecretMetadata, settings: SecretSettings): JsonObject {
   return {
-    created_time: time(version.createdMs),
-    custom_metadata: null,
-    deletion_time: time(version.deletedMs),
-    destroyed: version.isDestroyed,
-    version: version.version,
+    cas_required: settings.isCasRequired,
+    created_time: rfc3339(metadata.createdMs),
+    current_version: metadata.currentVersion,
+    custom_metadata: customMetadataReply(settings),
+    delete_version_after: goDuration(settings.deleteVersionAfterSeconds),
+    max_versions: settings.maxVersions,
+    oldest_version: metadata.oldestVersion,
+    updated_time: rfc3339(metadata.updatedMs),
+    versions: Object.fromEntries(metadata.versions.map((one) => [String(one.version), versionTimes(one)])),
   };
 }
 
-export function metadataReply(metadata: SecretMetadata): JsonObject {
+/** There is no such secret or version: Vault's plain 404. */
+export function nothingThere(): LockstepError {
+  return new LockstepError('not-found', '');
+}
+
+/** The version was deleted or destroyed: a 404 that still tells its metadata, as Vault's clients expect. */
+export function versionGone(reply: JsonObject): LockstepError {
+  return new LockstepError('not-found', '', { replyBody: reply });
+}
+
+function versionTimes(version: SecretVersion): JsonObject {
   return {
-    cas_required: metadata.isCasRequired,
-    created_time: time(metadata.createdMs),
-    current_version: metadata.currentVersion,
-    custom_metadata: null,
-    delete_version_after: '0s',
-    max_versions: metadata.maxVersions,
-    oldest_version: metadata.versions[0]?.version ?? 0,
-    updated_time: time(metadata.updatedMs),
-    versions: Object.fromEntries(
-      metadata.versions.map((one) => [
-        String(one.version),
-        { created_time: time(one.createdMs), deletion_time: time(one.deletedMs), destroyed: one.isDestroyed },
-      ]),
-    ),
+    created_time: rfc3339(version.createdMs),
+    deletion_time: version.deletionMs === 0 ? '' : rfc3339(version.deletionMs),
+    destroyed: version.isDestroyed,
   };
+}
+
+function customMetadataReply(settings: SecretSettings): JsonObject | null {
+  if (settings.customMetadata.length === 0) return null;
+  return Object.fromEntries(settings.customMetadata.map(({ key, value }) => [key, value]));
+}
+
+/** Of a time that was given, so it is the same on every node. */
+function rfc3339(ms: number): string {
+  return new Date(ms).toISOString();
+}
+
+/** Seconds as Go prints them: `3h25m19s`. */
+export function goDuration(seconds: number): string {
+  const [hours, minutes, rest] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60];
+  if (hours > 0) return `${hours}h${minutes}m${rest}s`;
+  return minutes > 0 ? `${minutes}m${rest}s` : `${rest}s`;
 }
