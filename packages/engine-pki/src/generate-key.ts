@@ -6,15 +6,7 @@ import { LockstepError } from '@lockstep/contract/errors';
 import { bitString, type Der, encode, explicit, integer, octetString, sequence } from './der.ts';
 import type { GeneratedRsaKey } from './generate-rsa-key.ts';
 import { keyDrawsMax } from './limits.ts';
-import {
-  type Curve,
-  curveAlgorithm,
-  curves,
-  ed25519Algorithm,
-  type KeyType,
-  type PublicKey,
-  rsaAlgorithm,
-} from './public-key.ts';
+import { type Curve, curves, ed25519Algorithm, type KeyType, type PublicKey, rsaAlgorithm } from './public-key.ts';
 
 export interface KeySpec {
   readonly type: KeyType;
@@ -84,7 +76,6 @@ function ed25519Key(call: Pick<Call, 'random'>): KeyPair {
 /** Both forms of one curve's keys, with all that never changes written once. */
 interface CurveWriter {
   readonly ecdh: ReturnType<typeof createECDH>;
-  readonly algorithm: Buffer;
   readonly parameters: Buffer;
 }
 
@@ -93,7 +84,6 @@ const curveWriters: ReadonlyMap<Curve, CurveWriter> = new Map(
     curve,
     {
       ecdh: createECDH(curve.nodeName),
-      algorithm: encode(curveAlgorithm(curve)),
       parameters: encode(explicit(0, curve.oid)),
     },
   ]),
@@ -109,9 +99,9 @@ function curveKey(curve: Curve, random: (size: number) => Buffer): KeyPair {
   const publicBits: Der = explicit(1, bitString(point));
   const scalar = octetString(secret);
   return {
-    publicKey: { type: 'ec', bits: curve.bits, raw: point, spki: encode(sequence(writer.algorithm, bitString(point))) },
+    publicKey: { type: 'ec', bits: curve.bits, raw: point, spki: encode(sequence(curve.algorithm, bitString(point))) },
     get pkcs8() {
-      return encode(sequence(none, writer.algorithm, octetString(sequence(one, scalar, publicBits))));
+      return encode(sequence(none, curve.algorithm, octetString(sequence(one, scalar, publicBits))));
     },
     get traditional() {
       return { label: 'EC PRIVATE KEY', der: encode(sequence(one, scalar, writer.parameters, publicBits)) };

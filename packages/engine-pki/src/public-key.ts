@@ -1,7 +1,7 @@
 // The public keys that certificates are made for: parsed strictly from SubjectPublicKeyInfo (RFC 5280 §4.1, 5480, 8410, 3279).
 import { createPublicKey, hash, type KeyObject } from 'node:crypto';
 import { LockstepError } from '@lockstep/contract/errors';
-import { type Der, derNull, encode, sequence } from './der.ts';
+import { derNull, encode, sequence } from './der.ts';
 import type { DerReader } from './der-reader.ts';
 import { rsaBitsMax, rsaBitsMin } from './limits.ts';
 import { ecPublicKey, ed25519, p256, p384, p521, rsaEncryption } from './oids.ts';
@@ -22,19 +22,24 @@ export interface Curve {
   readonly bits: number;
   readonly nodeName: string;
   readonly oid: Buffer;
+  /** AlgorithmIdentifier in DER. */
+  readonly algorithm: Buffer;
   readonly coordinateBytes: number;
 }
 
 /** By `key_bits`. P-224 is below what RFC 5480 §4 still recommends. */
 export const curves: readonly Curve[] = [
-  { bits: 256, nodeName: 'prime256v1', oid: p256, coordinateBytes: 32 },
-  { bits: 384, nodeName: 'secp384r1', oid: p384, coordinateBytes: 48 },
-  { bits: 521, nodeName: 'secp521r1', oid: p521, coordinateBytes: 66 },
+  curve(256, 'prime256v1', p256),
+  curve(384, 'secp384r1', p384),
+  curve(521, 'secp521r1', p521),
 ];
+
+function curve(bits: number, nodeName: string, oid: Buffer): Curve {
+  return { bits, nodeName, oid, algorithm: encode(sequence(ecPublicKey, oid)), coordinateBytes: Math.ceil(bits / 8) };
+}
 
 export const rsaAlgorithm: Buffer = encode(sequence(rsaEncryption, derNull));
 export const ed25519Algorithm: Buffer = encode(sequence(ed25519));
-export const curveAlgorithm = (curve: Curve): Der => sequence(ecPublicKey, curve.oid);
 
 /** The subject key identifier: the leftmost 160 bits of SHA-256 over the key (RFC 7093 §2, method 1). */
 export function keyIdentifier(key: PublicKey): Buffer {
@@ -60,12 +65,12 @@ export function readPublicKey(from: DerReader, field: string): PublicKey {
     if (raw.length !== 32) return refuse('an Ed25519 key must be 32 bytes long');
     return { type: 'ed25519', bits: 0, spki, raw };
   }
-  const curve = curves.find((known) => same(algorithm, encode(curveAlgorithm(known))));
-  if (curve === undefined)
+  const found = curves.find((known) => same(algorithm, known.algorithm));
+  if (found === undefined)
     return refuse('the key must be RSA, Ed25519, or EC on the named curve P-256, P-384 or P-521');
-  if (raw[0] !== 0x04 || raw.length !== 1 + 2 * curve.coordinateBytes)
+  if (raw[0] !== 0x04 || raw.length !== 1 + 2 * found.coordinateBytes)
     return refuse('an EC point must be uncompressed');
-  return { type: 'ec', bits: curve.bits, spki, raw };
+  return { type: 'ec', bits: found.bits, spki, raw };
 }
 
 function rsaBits(reader: DerReader, refuse: (rule: string) => never): number {
