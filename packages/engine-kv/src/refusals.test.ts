@@ -53,7 +53,7 @@ describe('what is refused changes nothing', () => {
       'options.cas must be a whole number',
     ],
     ['write', 'data/web', { data: {}, options: { cas: 1.5 } }, 'invalid-input', 'options.cas must be a whole number'],
-    ['write', 'data/web', { data: {}, options: { cas: 1 } }, 'invalid-input', casMismatch],
+    ['write', 'data/web', { data: {}, options: { cas: 1 } }, 'failed-precondition', casMismatch],
     ['patch', 'data/web', {}, 'invalid-input', 'no data provided'],
     ['patch', 'data/web', { data: { a: 1 } }, 'not-found', ''],
     ['read', 'data/web', {}, 'not-found', ''],

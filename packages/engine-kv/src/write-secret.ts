@@ -63,9 +63,9 @@ function requireCas(call: Call, path: string, cas: number | undefined): readonly
   const { state } = call;
   const isRequired = readKvConfig(state).isCasRequired || readSettings(state, path).isCasRequired;
   if (isRequired && cas === undefined)
-    throw new LockstepError('invalid-input', 'check-and-set parameter required for this call');
+    throw new LockstepError('failed-precondition', 'check-and-set parameter required for this call');
   if (cas !== undefined && cas !== (readMetadata(state, path)?.currentVersion ?? 0))
-    throw new LockstepError('invalid-input', 'check-and-set parameter did not match the current version');
+    throw new LockstepError('failed-precondition', 'check-and-set parameter did not match the current version');
   return [
     unchanged(state, configKey),
     unchanged(state, settingsKey(path)),
