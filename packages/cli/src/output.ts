@@ -26,7 +26,7 @@ export function json(value: Json | undefined): string {
 }
 
 function dashes(heading: string): string {
-  return '-'.repeat(heading.length);
+  return heading.replace(/\S/g, '-');
 }
 
 /** One value as a table shows it. */

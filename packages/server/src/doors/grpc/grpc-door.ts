@@ -132,12 +132,16 @@ async function serve(
 ): Promise<void> {
   const requestId = door.newRequestId();
   const gone = new AbortController();
-  // Also when the deadline passes: grpc-js then cancels the call by itself.
-  call.once('cancelled', () => gone.abort());
+  let isAnswered = false;
+  // Also when the deadline passes, and, with nothing left to abort, when an answered call's stream closes.
+  call.once('cancelled', () => {
+    if (!isAnswered) gone.abort();
+  });
   try {
     const context = callContext(call, door.nowMs());
     const target = method.target(call.request);
     const reply = await door.handle({ ...context, ...target, requestId, signal: gone.signal });
+    isAnswered = true;
     if (reply.kind === 'error') refuse(reply);
     else if (reply.kind === 'reply' && isNothing(target.operation, reply.reply))
       refuse({ kind: 'error', code: 'not-found', messages: [] });

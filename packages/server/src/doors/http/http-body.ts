@@ -21,12 +21,16 @@ export function readBody(request: IncomingMessage, bytesMax: number): Promise<Bu
       }
     };
     request.on('data', take);
+    const endedEarly = (): void => {
+      // Also told after a normal end.
+      if (!request.readableEnded) reject(new LockstepError('invalid-input', 'request body ended early'));
+    };
     request.once('end', () => {
       const [first] = chunks;
       resolve(chunks.length === 1 && first !== undefined ? first : Buffer.concat(chunks, size));
     });
-    request.once('close', () => reject(new LockstepError('invalid-input', 'request body ended early')));
-    request.once('error', () => reject(new LockstepError('invalid-input', 'request body ended early')));
+    request.once('close', endedEarly);
+    request.once('error', endedEarly);
   });
 }
 

@@ -486,3 +486,25 @@ test('a closing door ends the requests that it has, and takes no more', async ()
   expect(got).toContain('200 OK');
   expect(got).toContain('Connection: close');
 });
+
+test('connections are allowed up to their bound, and one past it is closed', async () => {
+  const small = await openHttpDoor({
+    host: '127.0.0.1',
+    port: 0,
+    limits: { connectionsMax: 2 },
+    onFault: () => {},
+    handle: async (request) => echo(request),
+  });
+  const ask = (socket: ReturnType<typeof connect>): Promise<string> =>
+    new Promise((resolve) => {
+      socket.once('data', (chunk) => resolve(chunk.toString().slice(9, 12)));
+      socket.once('close', () => resolve('closed'));
+      socket.once('error', () => resolve('closed'));
+      socket.write('GET /v1/a HTTP/1.1\r\nHost: a\r\n\r\n');
+    });
+  const sockets = [0, 1].map(() => connect(small.port, '127.0.0.1'));
+  expect(await Promise.all(sockets.map(ask))).toEqual(['200', '200']);
+  expect(await ask(connect(small.port, '127.0.0.1'))).toBe('closed');
+  for (const socket of sockets) socket.destroy();
+  await small.close();
+});
