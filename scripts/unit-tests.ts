@@ -23,7 +23,9 @@ const diffLinesMax = 40;
 function printFailure(where: string, { message, stack, diff }: Failure): void {
   console.log(`FAILED  ${where}\n        ${message.split('\n').slice(0, diffLinesMax).join('\n        ')}`);
   if (diff !== undefined) console.log(indented(diff, diffLinesMax));
-  const frames = (stack ?? '').split('\n').filter((line) => /^\s*at /.test(line) && !/node_modules|<anonymous>/.test(line));
+  const frames = (stack ?? '')
+    .split('\n')
+    .filter((line) => /^\s*at /.test(line) && !/node_modules|<anonymous>/.test(line));
   if (frames.length > 0) console.log(indented(frames.join('\n').replaceAll(`${process.cwd()}/`, ''), stackLinesMax));
 }
 
