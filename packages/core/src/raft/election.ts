@@ -4,7 +4,7 @@ import { progressOf } from './progress.ts';
 import { type VoteResult, voteResult } from './quorum.ts';
 import { acknowledgeOwn, appendOwn } from './replication.ts';
 import { becomeCandidate, becomeFollower, becomePreCandidate, reset } from './roles.ts';
-import type { Message } from './types.ts';
+import type { KnownCommit, Message } from './types.ts';
 
 type MessageOf<Type extends Message['type']> = Extract<Message, { type: Type }>;
 
@@ -65,7 +65,10 @@ export function handleVote(core: Core, request: MessageOf<'vote' | 'pre-vote'>):
   const type = request.type === 'vote' ? 'vote-reply' : 'pre-vote-reply';
   // A grant answers in the term that was asked about, which for a pre-vote isn't this node's; a refusal tells this node's.
   const term = isGranted ? request.term : core.term;
-  core.messagesAfterPersist.push({ type, from: core.id, to: request.from, term, rejected: !isGranted });
+  const known = isGranted
+    ? undefined
+    : { commit: core.log.commit, commitTerm: core.log.termAt(core.log.commit) ?? Term(0) };
+  core.messagesAfterPersist.push({ type, from: core.id, to: request.from, term, rejected: !isGranted, ...known });
   if (isGranted && request.type === 'vote') {
     core.electionElapsed = 0;
     core.vote = request.from;
@@ -74,9 +77,22 @@ export function handleVote(core: Core, request: MessageOf<'vote' | 'pre-vote'>):
 
 /** Counts an answer to this node's own request; the first answer of each node counts. */
 export function handleVoteReply(core: Core, reply: MessageOf<'vote-reply' | 'pre-vote-reply'>): void {
-  if (reply.type !== (core.role === 'candidate' ? 'vote-reply' : 'pre-vote-reply')) return;
+  learnCommit(core, reply);
+  const awaited = {
+    follower: undefined,
+    'pre-candidate': 'pre-vote-reply',
+    candidate: 'vote-reply',
+    leader: undefined,
+  };
+  if (reply.type !== awaited[core.role]) return;
   if (!core.votes.has(reply.from)) core.votes.set(reply.from, !reply.rejected);
   countVotes(core);
+}
+
+/** An entry that is committed there is committed here too, if this log holds it: then all before it is the same (Raft §5.3). */
+function learnCommit(core: Core, { commit, commitTerm }: KnownCommit): void {
+  if (commit !== undefined && commitTerm !== undefined && core.log.matches(commit, commitTerm))
+    core.log.commitTo(commit);
 }
 
 /** Batches up to `sequence` are durable: with them, perhaps, this candidate's vote for itself. */

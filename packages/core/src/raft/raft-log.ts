@@ -230,7 +230,8 @@ export class RaftLog {
   restore(snapshot: SnapshotMeta): void {
     if (snapshot.index <= this.#commit)
       throw new Error(`snapshot at ${snapshot.index} is not ahead of commit ${this.#commit}`);
-    this.#stable = LogIndex(Math.min(this.#stable, this.#commit));
+    // Of what is durable or being written only what is committed still counts: the rest belongs to the log that is forgotten.
+    this.#countDurableUpTo(this.#commit);
     this.#runs.reset({ firstIndex: snapshot.index, term: snapshot.term });
     this.#tail.reset(LogIndex(snapshot.index + 1));
     this.#begin = snapshot.index;
@@ -241,8 +242,6 @@ export class RaftLog {
     this.#storeLast = snapshot.index;
     this.#truncateFrom = undefined;
     this.#snapshotToWrite = snapshot;
-    // What is still being written belongs to the log that was forgotten.
-    this.#writes = [];
   }
 
   /** The host's store has forgotten everything up to `at`. */
@@ -274,12 +273,18 @@ export class RaftLog {
     this.#runs.truncateFrom(index);
     const last = LogIndex(index - 1);
     this.#last = last;
-    if (this.#stable > last) this.#stable = last;
     if (this.#written > last) this.#written = last;
     if (this.#storeLast > last && (this.#truncateFrom === undefined || this.#truncateFrom > index))
       this.#truncateFrom = index;
-    // A write that is under way counts only for what it shares with the log as it is now: a later acknowledgement of the
-    // replaced entries says nothing about those that took their place.
+    this.#countDurableUpTo(last);
+  }
+
+  /**
+   * A write that is under way counts only for what it shares with the log as it is now: a later acknowledgement of entries that
+   * were replaced says nothing about those that took their place.
+   */
+  #countDurableUpTo(last: LogIndex): void {
+    if (this.#stable > last) this.#stable = last;
     for (const write of this.#writes) if (write.lastIndex > last) write.lastIndex = last;
   }
 }

@@ -280,7 +280,7 @@ function stepFollower(core: Core, message: Message): void {
       return;
     case 'vote-reply':
     case 'pre-vote-reply':
-      if (core.role !== 'follower') handleVoteReply(core, message);
+      handleVoteReply(core, message);
       return;
     case 'timeout-now':
       // Never with a pre-vote: the leader has decided already.

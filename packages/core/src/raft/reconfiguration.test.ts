@@ -1,4 +1,4 @@
-import { NodeId } from '@lockstep/contract/ids';
+import { LogIndex, NodeId, Term } from '@lockstep/contract/ids';
 import { describe, expect, test } from 'vitest';
 import { dataOf, membershipOf, TestCluster } from './test-cluster.fixture.ts';
 import type { Membership, MembershipChange, MembershipStep } from './types.ts';
@@ -267,6 +267,24 @@ describe('a removed node', () => {
     ).toEqual([2, 3]);
   });
 
+  test('that led, and whose last word of the commit was lost, does not block those who stay', () => {
+    const cluster = new TestCluster([1, 2]);
+    cluster.elect(1);
+    cluster.raft(1).proposeMembership(change('auto', remove(1)));
+    cluster.turn(1);
+    // The longer log: node 2 can't get this node's vote, and needs it as long as it does not know that the change is committed.
+    cluster.raft(1).propose([dataOf('a')]);
+    cluster.drops = (message) =>
+      message.type === 'append' && (message.commit > 1 || message.entries.some(({ type }) => type === 'transactions'));
+    cluster.settle();
+    expect(cluster.raft(1)).toMatchObject({ role: 'follower', commit: 2, lastIndex: 3 });
+    expect(cluster.raft(2)).toMatchObject({ commit: 1, lastIndex: 2 });
+    cluster.heal();
+    cluster.tick(60);
+    expect(cluster.raft(2).role).toBe('leader');
+    expect(membershipAt(cluster, 2)).toEqual(membershipOf([2]));
+  });
+
   test('that does not know yet disturbs nobody', () => {
     const cluster = elected();
     cluster.partition([1, 2], [3]);
@@ -297,6 +315,38 @@ describe('a removed node', () => {
     cluster.settle();
     expect(membershipAt(cluster, 1)).toEqual(membershipOf([1]));
     expect(cluster.node(1).reads).toEqual([{ id: 7, index: 1 }]);
+  });
+});
+
+describe('a campaign', () => {
+  test('ends when the members change under it', () => {
+    const cluster = elected();
+    cluster.raft(1).proposeMembership(change('auto', add(4)));
+    cluster.drops = (message) => message.to === 3 && message.type === 'append' && message.commit > 1;
+    cluster.settle();
+    cluster.raft(3).campaign();
+    expect(cluster.raft(3).role).toBe('pre-candidate');
+    const reply = {
+      from: NodeId(2),
+      to: NodeId(3),
+      term: cluster.raft(3).term,
+      rejected: true,
+      commit: LogIndex(2),
+      commitTerm: Term(1),
+    };
+    cluster.raft(3).step({ type: 'pre-vote-reply', ...reply });
+    cluster.settle([3]);
+    expect(membershipAt(cluster, 3)).toEqual(membershipOf([1, 2, 3, 4]));
+    expect(cluster.raft(3).role).toBe('follower');
+  });
+
+  test('learns nothing of a commit that its own log does not hold', () => {
+    const cluster = elected();
+    cluster.raft(3).campaign();
+    const reply = { from: NodeId(2), to: NodeId(3), term: Term(1), rejected: true } as const;
+    cluster.raft(3).step({ type: 'pre-vote-reply', ...reply, commit: LogIndex(9), commitTerm: Term(1) });
+    cluster.raft(3).step({ type: 'pre-vote-reply', ...reply, commit: LogIndex(1), commitTerm: Term(7) });
+    expect(cluster.raft(3).commit).toBe(1);
   });
 });
 

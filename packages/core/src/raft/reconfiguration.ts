@@ -54,6 +54,8 @@ export function applyMembership(core: Core, change: MembershipChange | undefined
     core.membership = outcome.membership;
     core.voters = votersOf(outcome.membership);
     if (core.role === 'leader') leadWith(core);
+    // Votes that were asked of other members than are in force now decide nothing: it may campaign again.
+    else if (core.role !== 'follower') becomeFollower(core, core.term, noNode);
   }
   return core.membership;
 }

@@ -52,12 +52,22 @@ export interface SnapshotMeta {
   readonly membership: Membership;
 }
 
+/**
+ * A refusal tells how far the refusing node knows the log to be committed, and the term of that entry. Without it a cluster can
+ * be stuck for good: a candidate that holds a change but doesn't know that it is committed needs the vote of a node that the
+ * change removed, whose log is longer, and which may not campaign itself.
+ */
+export interface KnownCommit {
+  readonly commit?: LogIndex;
+  readonly commitTerm?: Term;
+}
+
 /** Between nodes. Every message carries its sender, its target and the sender's term (`term` 0 only for forwarded ones). */
 export type Message = { readonly from: NodeId; readonly to: NodeId; readonly term: Term } & (
   | { readonly type: 'pre-vote'; readonly lastIndex: LogIndex; readonly lastTerm: Term; readonly transfer: boolean }
-  | { readonly type: 'pre-vote-reply'; readonly rejected: boolean }
+  | ({ readonly type: 'pre-vote-reply'; readonly rejected: boolean } & KnownCommit)
   | { readonly type: 'vote'; readonly lastIndex: LogIndex; readonly lastTerm: Term; readonly transfer: boolean }
-  | { readonly type: 'vote-reply'; readonly rejected: boolean }
+  | ({ readonly type: 'vote-reply'; readonly rejected: boolean } & KnownCommit)
   | {
       readonly type: 'append';
       readonly prevIndex: LogIndex;

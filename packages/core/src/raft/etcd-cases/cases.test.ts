@@ -25,7 +25,8 @@ describe.runIf(existsSync(folder))('etcd’s quorum cases', () => {
   for (const file of filesOf('quorum')) {
     for (const directive of casesOf('quorum', file)) {
       test(`${file}:${directive.line}`, () => {
-        expect(quorumResult(directive)).toBe(directive.expected.at(-1));
+        // An empty half is described on the line of the result.
+        expect(quorumResult(directive)).toBe(directive.expected.at(-1)?.replace('<empty majority quorum>', ''));
       });
     }
   }
