@@ -1,6 +1,7 @@
 import type { WritableState } from '@lockstep/contract/state';
 import type { MountRecord, SystemFact, TunedMount } from './facts.ts';
-import { mountsKey } from './keys.ts';
+import { encodeFactVersion, readFactVersion } from './fact-version.ts';
+import { factVersionKey, mountsKey } from './keys.ts';
 import { readMountTable } from './mount-table.ts';
 import { storedMounts } from './stored-mounts.ts';
 
@@ -21,6 +22,9 @@ export function apply(state: WritableState, fact: SystemFact): undefined {
         state,
         mounts.map((mount) => (mount.id === fact.id ? tuned(mount, fact) : mount)),
       );
+    case 'factVersionRaised':
+      if (fact.version > readFactVersion(state)) state.put(factVersionKey, encodeFactVersion(fact.version));
+      return undefined;
     default:
       return fact satisfies never;
   }

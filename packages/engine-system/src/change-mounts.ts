@@ -4,7 +4,7 @@ import type { JsonObject } from '@lockstep/contract/json';
 import type { MountOption, MountRecord, SystemFact } from './facts.ts';
 import { mountsKey } from './keys.ts';
 import { mountsMax } from './limits.ts';
-import { parseMountConfig } from './mount-config.ts';
+import { parseMountConfig, requireTtlOrder } from './mount-config.ts';
 import { requireFreePath, requireMountPath } from './mount-path.ts';
 import { readMountTable } from './mount-table.ts';
 
@@ -47,6 +47,7 @@ export function enableMount(call: Call, values: EnableValues): Decision<SystemFa
     createdMs: call.now,
     isListed: config.isListed ?? false,
   };
+  requireTtlOrder(mount);
   return { facts: [{ type: 'mountEnabled', ...mount }], expects: [unchanged(call.state, mountsKey)], reply: {} };
 }
 
@@ -77,13 +78,15 @@ export interface TuneValues {
   readonly path: string;
   readonly description: string | undefined;
   readonly config: JsonObject;
+  readonly options: { readonly [key: string]: string };
 }
 
 /** Changes a mount's settings; what isn't given stays. */
 export function tuneMount(call: Call, values: TuneValues): Decision<SystemFact> {
   const mount = requireMount(call, values.path);
   const config = parseMountConfig(values.config);
-  const fact: SystemFact = {
+  requireSameOptions(mount, values.options);
+  const fact: SystemFact & { readonly type: 'mountTuned' } = {
     type: 'mountTuned',
     id: mount.id,
     description: values.description ?? mount.description,
@@ -92,7 +95,16 @@ export function tuneMount(call: Call, values: TuneValues): Decision<SystemFact> 
     maxLeaseTtlSeconds: config.maxLeaseTtlSeconds ?? mount.maxLeaseTtlSeconds,
     isListed: config.isListed ?? mount.isListed,
   };
+  requireTtlOrder(fact);
   return { facts: [fact], expects: [unchanged(call.state, mountsKey)], reply: {} };
+}
+
+// Vault upgrades kv from version 1 to 2 by this; here every kv has version 2 already.
+function requireSameOptions(mount: MountRecord, given: { readonly [key: string]: string }): void {
+  const changed = Object.keys(given).find(
+    (key) => mount.options.find((option) => option.key === key)?.value !== given[key],
+  );
+  if (changed !== undefined) throw new LockstepError('invalid-input', 'options of a mount cannot be changed');
 }
 
 /** Terraform takes these words, with 400, for "not there". */

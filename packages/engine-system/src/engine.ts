@@ -1,14 +1,16 @@
 // START HERE: one row for each route. Mounted at sys/; what a node answers by itself (health, seal, leader) is the server's.
-import { defineEngine, type Engine, type Route, routesOf } from '@lockstep/contract/engine';
-import { mapField, objectField, textField } from '@lockstep/contract/fields';
+import { type Call, type Decision, defineEngine, type Engine, type Route, routesOf } from '@lockstep/contract/engine';
+import { LockstepError } from '@lockstep/contract/errors';
+import { booleanField, mapField, objectField, textField } from '@lockstep/contract/fields';
 import type { JsonObject } from '@lockstep/contract/json';
 import { apply } from './apply.ts';
+import { authMountReply, refuseAuthChange } from './auth-mounts.ts';
 import { disableMount, enableMount, requireMount, tuneMount } from './change-mounts.ts';
 import { type SystemFact, systemFacts } from './facts.ts';
-import { defaultTtlSeconds, descriptionLengthMax } from './limits.ts';
-import { mountReply, mountsReply, systemMountRecord, tokenMountRecord } from './mount-replies.ts';
-import { mountAt, readMountTable } from './mount-table.ts';
-import { LockstepError } from '@lockstep/contract/errors';
+import { descriptionLengthMax } from './limits.ts';
+import { mountReply, mountsReply, systemMountRecord, tokenMountRecord, tuneReply } from './mount-replies.ts';
+import { mountRecordAt, readMountTable } from './mount-table.ts';
+import { tunePath } from './tune-path.ts';
 
 const route = routesOf<SystemFact>();
 const path = textField({ description: 'Path of the mount', required: true });
@@ -20,8 +22,13 @@ const tuneFields = {
   plugin_version: textField({ description: 'Not offered: engines are built in' }),
   description: textField({ description: 'For people to read', max: descriptionLengthMax }),
 };
+const notOffered = {
+  local: booleanField({ description: 'Not offered: every mount is replicated', default: false }),
+  seal_wrap: booleanField({ description: 'Not offered: every value is sealed', default: false }),
+  external_entropy_access: booleanField({ description: 'Not offered', default: false }),
+};
 
-const routes: readonly Route<SystemFact>[] = [
+const mounts: readonly Route<SystemFact>[] = [
   route({
     operation: 'read',
     path: 'mounts',
@@ -31,6 +38,47 @@ const routes: readonly Route<SystemFact>[] = [
   }),
   route({
     operation: 'read',
+    path: 'mounts/:path*',
+    summary: 'Read a mount, or (with /tune at the end) its settings in force',
+    fields: { path },
+    handle: (call, fields) => ({ reply: { data: readMount(call, fields.path) } }),
+  }),
+  route({
+    operation: 'write',
+    path: 'mounts/:path*',
+    summary: 'Mount an engine, or (with /tune at the end) change its settings',
+    fields: {
+      path,
+      type: textField({ description: 'kv (version 2), kv-v2 or pki', default: '' }),
+      config: objectField({ description: 'default_lease_ttl, max_lease_ttl, listing_visibility', default: {} }),
+      options: mapField({ description: 'Options of the engine: version "2" for kv', default: {} }),
+      ...tuneFields,
+      ...notOffered,
+    },
+    handle: (call, fields) => writeMount(call, fields),
+  }),
+  route({
+    operation: 'delete',
+    path: 'mounts/:path*',
+    summary: 'Unmount an engine, with all that it holds',
+    fields: { path },
+    handle: (call, fields) => disableMount(call, fields.path),
+  }),
+  route({
+    operation: 'write',
+    path: 'remount',
+    summary: 'Not offered yet',
+    needsSudo: true,
+    fields: {},
+    handle: () => {
+      throw new LockstepError('failed-precondition', 'mounts cannot be moved to another path yet');
+    },
+  }),
+];
+
+const authMethods: readonly Route<SystemFact>[] = [
+  route({
+    operation: 'read',
     path: 'auth',
     summary: 'List the auth methods',
     fields: {},
@@ -38,38 +86,34 @@ const routes: readonly Route<SystemFact>[] = [
   }),
   route({
     operation: 'read',
-    path: 'mounts/:path*',
-    summary: 'Read a mount',
+    path: 'auth/:path*',
+    summary: 'Read an auth method, or (with /tune at the end) its settings in force',
     fields: { path },
-    handle: (call, fields) => readOrTuned(call, fields.path),
+    handle: (_call, fields) => ({ reply: { data: authMountReply(fields.path) } }),
   }),
+  ...(['write', 'delete'] as const).map((operation) =>
+    route({
+      operation,
+      path: 'auth/:path*',
+      summary: 'Not offered yet',
+      needsSudo: true,
+      fields: { path },
+      handle: refuseAuthChange,
+    }),
+  ),
+];
+
+const forClients: readonly Route<SystemFact>[] = [
   route({
-    operation: 'write',
-    path: 'mounts/:path*',
-    summary: 'Mount an engine, or (with /tune at the end) change its settings',
-    needsSudo: true,
-    fields: {
-      path,
-      type: textField({ description: 'kv (version 2), kv-v2 or pki', default: '' }),
-      config: objectField({ description: 'default_lease_ttl, max_lease_ttl, listing_visibility', default: {} }),
-      options: mapField({ description: 'Options of the engine: version "2" for kv', default: {} }),
-      ...tuneFields,
-    },
-    handle: (call, fields) => {
-      const { path: at, type, config, options, description, ...tune } = fields;
-      const given = tunePath(at);
-      if (given !== undefined)
-        return tuneMount(call, { path: given, description, config: { ...config, ...definedOnly(tune) } });
-      return enableMount(call, { path: at, type, config, options, description: description ?? '' });
-    },
-  }),
-  route({
-    operation: 'delete',
-    path: 'mounts/:path*',
-    summary: 'Unmount an engine, with all that it holds',
-    needsSudo: true,
-    fields: { path },
-    handle: (call, fields) => disableMount(call, fields.path),
+    operation: 'read',
+    path: 'internal/ui/mounts',
+    summary: 'List the mounts and auth methods, as consoles ask for them',
+    fields: {},
+    handle: (call) => ({
+      reply: {
+        data: { auth: mountsReply([tokenMountRecord]), secret: mountsReply(readMountTable(call.state).mounts) },
+      },
+    }),
   }),
   route({
     operation: 'read',
@@ -77,8 +121,7 @@ const routes: readonly Route<SystemFact>[] = [
     summary: 'Which mount a path lies in (asked by the kv commands before anything else)',
     fields: { path },
     handle: (call, fields) => {
-      const found = mountAt(call.state, fields.path);
-      const mount = found === undefined ? undefined : readMountTable(call.state).byPath.get(found.view.path);
+      const mount = mountRecordAt(call.state, fields.path);
       // Never 404: clients would take it for version 1.
       if (mount === undefined)
         throw new LockstepError(
@@ -90,26 +133,42 @@ const routes: readonly Route<SystemFact>[] = [
   }),
 ];
 
-type ReadCall = Parameters<typeof requireMount>[0];
-
-function readOrTuned(call: ReadCall, at: string): { readonly reply: { readonly data: JsonObject } } {
+function readMount(call: Call, at: string): JsonObject {
   const tuned = tunePath(at);
-  const mount = requireMount(call, tuned ?? at);
-  if (tuned === undefined) return { reply: { data: mountReply(mount) } };
-  const ttls = {
-    default_lease_ttl: mount.defaultLeaseTtlSeconds || defaultTtlSeconds,
-    max_lease_ttl: mount.maxLeaseTtlSeconds || defaultTtlSeconds,
-  };
-  return {
-    reply: {
-      data: { ...ttls, description: mount.description, force_no_cache: false, options: mountReply(mount)['options'] },
-    },
-  };
+  // The settings of auth methods are read here too, as Vault's clients do.
+  if (tuned?.startsWith('auth/') === true) return authMountReply(at.slice('auth/'.length));
+  const wanted = tuned ?? at;
+  const mount = wanted === 'sys' ? systemMountRecord : requireMount(call, wanted);
+  return tuned === undefined ? mountReply(mount) : tuneReply(mount);
 }
 
-/** `pki/tune` is the settings of `pki`. */
-function tunePath(at: string): string | undefined {
-  return at.endsWith('/tune') ? at.slice(0, -'/tune'.length) : undefined;
+interface MountFields {
+  readonly path: string;
+  readonly type: string;
+  readonly config: JsonObject;
+  readonly options: { readonly [key: string]: string };
+  readonly description: string | undefined;
+  readonly default_lease_ttl: string | undefined;
+  readonly max_lease_ttl: string | undefined;
+  readonly listing_visibility: string | undefined;
+  readonly token_type: string | undefined;
+  readonly plugin_version: string | undefined;
+  readonly local: boolean;
+  readonly seal_wrap: boolean;
+  readonly external_entropy_access: boolean;
+}
+
+function writeMount(call: Call, fields: MountFields): Decision<SystemFact> {
+  const { path: at, type, config, options, description, local, seal_wrap, external_entropy_access, ...tune } = fields;
+  const wanted = Object.entries({ local, seal_wrap, external_entropy_access }).find(([, isWanted]) => isWanted);
+  if (wanted !== undefined) throw new LockstepError('invalid-input', `${wanted[0]} is not offered for mounts`);
+  const settings = { ...config, ...definedOnly(tune) };
+  const tuned = tunePath(at);
+  if (tuned === undefined)
+    return enableMount(call, { path: at, type, config: settings, options, description: description ?? '' });
+  if (tuned === 'sys' || tuned.startsWith('auth/'))
+    throw new LockstepError('failed-precondition', `${tuned} cannot be tuned yet`);
+  return tuneMount(call, { path: tuned, description, config: settings, options });
 }
 
 function definedOnly(values: { readonly [name: string]: string | undefined }): JsonObject {
@@ -120,6 +179,6 @@ export const systemEngine: Engine = defineEngine<SystemFact>({
   kind: 'system',
   description: 'mounts and what the cluster is made of',
   facts: systemFacts,
-  routes,
+  routes: [...mounts, ...authMethods, ...forClients],
   apply,
 });

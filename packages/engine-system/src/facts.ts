@@ -43,11 +43,13 @@ export interface TunedMount {
   readonly isListed: boolean;
 }
 
-/** Everything that can happen to the mount table. */
+/** Everything that can happen to the mount table, and to the cluster as one. */
 export type SystemFact =
   | ({ readonly type: 'mountEnabled' } & MountRecord)
   | { readonly type: 'mountDisabled'; readonly id: string }
-  | ({ readonly type: 'mountTuned' } & TunedMount);
+  | ({ readonly type: 'mountTuned' } & TunedMount)
+  /** Every member speaks it. */
+  | { readonly type: 'factVersionRaised'; readonly version: number };
 
 const option: MessageCodec<MountOption> = message({ key: text(1), value: text(2) });
 
@@ -82,4 +84,5 @@ export const systemFacts: Codec<SystemFact> = facts({
   mountEnabled: [1, mountEnabled],
   mountDisabled: [2, mountDisabled],
   mountTuned: [3, mountTuned],
+  factVersionRaised: [4, message({ version: uint(1) })],
 });

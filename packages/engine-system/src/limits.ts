@@ -6,5 +6,3 @@ export const mountPathLengthMax = 256;
 export const descriptionLengthMax = 1_024;
 /** Vault's default and largest lease: 768 hours. */
 export const defaultTtlSeconds: number = 768 * 3_600;
-/** Ten years: certificate authorities live long. */
-export const maxTtlSecondsMax: number = 10 * 366 * 86_400;

@@ -1,7 +1,7 @@
 import { parseDuration } from '@lockstep/contract/duration';
 import { LockstepError } from '@lockstep/contract/errors';
 import type { JsonObject } from '@lockstep/contract/json';
-import { maxTtlSecondsMax } from './limits.ts';
+import { defaultTtlSeconds } from './limits.ts';
 
 export interface MountConfig {
   readonly defaultLeaseTtlSeconds: number | undefined;
@@ -33,20 +33,22 @@ export function parseMountConfig(raw: JsonObject): MountConfig {
     const given = raw[name];
     if (given === undefined || given === null || given === '' || given === 'system')
       return given === 'system' ? 0 : undefined;
-    const seconds = parseDuration(name, given);
-    if (seconds > maxTtlSecondsMax)
-      throw new LockstepError('invalid-input', `${name} must be at most ${maxTtlSecondsMax} seconds`);
-    return seconds;
+    return parseDuration(name, given);
   };
-  const config = {
+  return {
     defaultLeaseTtlSeconds: ttl('default_lease_ttl'),
     maxLeaseTtlSeconds: ttl('max_lease_ttl'),
     isListed: visibility(raw['listing_visibility']),
   };
-  if ((config.maxLeaseTtlSeconds ?? 0) > 0 && (config.defaultLeaseTtlSeconds ?? 0) > (config.maxLeaseTtlSeconds ?? 0)) {
+}
+
+/** Refuses a default that is longer than the largest, where 0 is the system's. */
+export function requireTtlOrder(mount: {
+  readonly defaultLeaseTtlSeconds: number;
+  readonly maxLeaseTtlSeconds: number;
+}): void {
+  if (mount.defaultLeaseTtlSeconds > (mount.maxLeaseTtlSeconds || defaultTtlSeconds))
     throw new LockstepError('invalid-input', 'default_lease_ttl must not be longer than max_lease_ttl');
-  }
-  return config;
 }
 
 function visibility(given: JsonObject[string]): boolean | undefined {

@@ -3,7 +3,7 @@ import type { MountTable } from './mount-table.ts';
 import { mountPathLengthMax } from './limits.ts';
 
 /** Paths that belong to the system itself. */
-const reserved: readonly string[] = ['sys/', 'auth/', 'cubbyhole/', 'identity/', 'audit/'];
+const reserved: readonly string[] = ['sys/', 'auth/', 'cubbyhole/', 'identity/', 'audit/', 'root/'];
 
 /** The path with its trailing slash. Refuses what can't be a mount's path. */
 export function requireMountPath(path: string): string {
@@ -13,18 +13,23 @@ export function requireMountPath(path: string): string {
   const trimmed = path.replace(/\/+$/, '');
   if (trimmed === '') return refuse('must not be empty');
   if (trimmed.length > mountPathLengthMax) return refuse(`must be at most ${mountPathLengthMax} characters long`);
-  if (!/^[\p{L}\p{N}._~-]+(\/[\p{L}\p{N}._~-]+)*$/u.test(trimmed))
-    return refuse('may hold letters, digits, ".", "_", "~", "-" and single slashes only');
+  if (!/^[A-Za-z0-9._~-]+(\/[A-Za-z0-9._~-]+)*$/.test(trimmed))
+    return refuse('may hold ascii letters, digits, ".", "_", "~", "-" and single slashes only');
   if (trimmed.split('/').some((segment) => segment === '.' || segment === '..'))
     return refuse('must not have dot segments');
   return `${trimmed}/`;
 }
 
-/** Refuses a path that is taken, or that lies within another mount or around one. */
+/**
+ * Refuses a path that is taken, or that lies within another mount or around one. Spellings of one path in upper and lower case count as the
+ * same: a policy's deny holds for all of them.
+ */
 export function requireFreePath(table: MountTable, path: string): void {
-  const taken = [...reserved, ...table.mounts.map((mount) => mount.path)].find(
-    (other) => path.startsWith(other) || other.startsWith(path),
-  );
+  const folded = path.toLowerCase();
+  const taken = [...reserved, ...table.mounts.map((mount) => mount.path)].find((other) => {
+    const foldedOther = other.toLowerCase();
+    return folded.startsWith(foldedOther) || foldedOther.startsWith(folded);
+  });
   // Vault's words: scripts match on them.
   if (taken !== undefined) throw new LockstepError('invalid-input', `path is already in use at ${taken}`);
 }

@@ -1,5 +1,6 @@
 import type { JsonObject } from '@lockstep/contract/json';
 import type { MountRecord } from './facts.ts';
+import { defaultTtlSeconds } from './limits.ts';
 
 /** One mount, with every key that Vault's clients read. */
 export function mountReply(mount: MountRecord): JsonObject {
@@ -53,6 +54,20 @@ export const tokenMountRecord: MountRecord = {
   accessor: 'auth_token_00000000',
   uuid: '00000000-0000-4000-8000-000000000002',
 };
+
+/** The settings in force, which `tune` reads. */
+export function tuneReply(mount: MountRecord): JsonObject {
+  const { options } = mountReply(mount);
+  return {
+    default_lease_ttl: mount.defaultLeaseTtlSeconds || defaultTtlSeconds,
+    max_lease_ttl: mount.maxLeaseTtlSeconds || defaultTtlSeconds,
+    description: mount.description,
+    force_no_cache: false,
+    ...(mount.isListed ? { listing_visibility: 'unauth' } : {}),
+    ...(mount.kind === 'token' ? { token_type: 'default-service' } : {}),
+    options: options ?? null,
+  };
+}
 
 export function mountsReply(mounts: readonly MountRecord[]): JsonObject {
   return Object.fromEntries(mounts.map((mount) => [mount.path, mountReply(mount)]));

@@ -40,12 +40,16 @@ export interface FoundMount {
 
 /** The mount that a request's path (`pki/issue/web`, or `pki` itself) lies in; mounts never lie within each other. */
 export function mountAt(state: TableState, path: string): FoundMount | undefined {
+  const mount = mountRecordAt(state, path);
+  return mount === undefined ? undefined : { kind: mount.kind, view: viewOf(mount) };
+}
+
+export function mountRecordAt(state: TableState, path: string): MountRecord | undefined {
   const { byPath } = readMountTable(state);
   let end = path.indexOf('/');
   for (;;) {
     const mount = byPath.get(end < 0 ? `${path}/` : path.slice(0, end + 1));
-    if (mount !== undefined) return { kind: mount.kind, view: viewOf(mount) };
-    if (end < 0) return undefined;
+    if (mount !== undefined || end < 0) return mount;
     end = path.indexOf('/', end + 1);
   }
 }
