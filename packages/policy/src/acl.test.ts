@@ -117,6 +117,28 @@ describe('which pattern decides', () => {
   });
 });
 
+describe('grantsBelow', () => {
+  it.each([
+    ['kv/data/a', 'kv/', true],
+    ['kv/*', 'kv/', true],
+    ['*', 'kv/', true],
+    ['k*', 'kv/', true],
+    ['+/data/a', 'kv/', true],
+    ['+', 'kv/', false],
+    ['kv', 'kv/', false],
+    ['kv', 'kv', true],
+    ['kv2/a', 'kv/', false],
+    ['team/kv/+', 'team/kv/', true],
+    ['team/+/data/*', 'team/kv/', true],
+    ['team/+', 'team/kv/', false],
+    ['team/*', 'team/kv/', true],
+    ['other/*', 'team/kv/', false],
+  ])('a rule for %s, asked about %s: %s', (path, prefix, expected) => {
+    expect(aclOf([policyOf({ [path]: ['read'] })]).grantsBelow(prefix)).toBe(expected);
+    expect(aclOf([policyOf({ [path]: ['deny'] })]).grantsBelow(prefix)).toBe(false);
+  });
+});
+
 it('root may everything', () => {
   const acl = aclOf([policyOf({ '*': ['deny'] }), rootPolicy]);
   expect(capabilityNames.every((name) => acl.allows('sys/anything', name))).toBe(true);
@@ -180,6 +202,15 @@ describe('the matcher agrees with a naive reading of the rules', () => {
           expect(acl.allows(path, name)).toBe(expected.includes(name));
       }),
       { numRuns: 1500 },
+    );
+  });
+
+  it('whoever may do something on a path has a grant below each of its beginnings', () => {
+    fc.assert(
+      fc.property(fc.array(anyRules, { maxLength: 3 }), anyPath, fc.nat(12), (policies, path, length) => {
+        const acl = aclOf(policies.map(policyOf));
+        if (acl.capabilities(path)[0] !== 'deny') expect(acl.grantsBelow(path.slice(0, length))).toBe(true);
+      }),
     );
   });
 

@@ -1,6 +1,6 @@
 import type { Capability } from '@lockstep/contract/engine';
 import { capabilityNames, type CompiledPolicy } from './compile.ts';
-import { comparePatterns, type Rule } from './rule.ts';
+import { canMatchBelow, comparePatterns, type Rule } from './rule.ts';
 
 /** What the holder of some policies may do. Paths are those of the API: `secret/data/web`, without a leading slash. */
 export interface Acl {
@@ -10,6 +10,11 @@ export interface Acl {
    * lower case, and for a list of the same path with or without its trailing slash.
    */
   readonly allows: (path: string, capability: Capability) => boolean;
+  /**
+   * Whether any rule grants anything on a path that begins with `prefix`: whoever may touch something in a mount may know that it is there.
+   * Says yes also where a more specific deny takes that back.
+   */
+  readonly grantsBelow: (prefix: string) => boolean;
   /** What clients are shown: `root` alone, `deny` alone, or the granted ones in alphabetical order. */
   readonly capabilities: (path: string) => readonly (Capability | 'deny' | 'root')[];
 }
@@ -27,6 +32,8 @@ export function aclOf(policies: readonly CompiledPolicy[]): Acl {
       if (capability === 'list') return allowsList({ policies, path, isDenied });
       return grants(ruling(policies, path), capability) && !isDenied(path);
     },
+    grantsBelow: (prefix) =>
+      policies.some(({ rules }) => rules.some((rule) => !rule.isDeny && canMatchBelow(rule.pattern, prefix))),
     capabilities: (path) => {
       const rules = isDenied(path) ? [] : ruling(policies, path);
       const granted = capabilityNames.filter((name) => grants(rules, name)).sort();
@@ -35,7 +42,7 @@ export function aclOf(policies: readonly CompiledPolicy[]): Acl {
   };
 }
 
-const rootAcl: Acl = { allows: () => true, capabilities: () => ['root'] };
+const rootAcl: Acl = { allows: () => true, grantsBelow: () => true, capabilities: () => ['root'] };
 
 // A list's path ends in a slash; a rule for the exact path without it counts too, as in Vault, before any wildcard.
 function allowsList(asked: {

@@ -49,3 +49,21 @@ export function comparePatterns(a: Pattern, b: Pattern): number {
   if (a.text.length !== b.text.length) return a.text.length - b.text.length;
   return a.text === b.text ? 0 : a.text < b.text ? -1 : 1;
 }
+
+/** Whether the pattern matches any path that begins with `prefix`. */
+export function canMatchBelow(pattern: Pattern, prefix: string): boolean {
+  const wanted = pattern.stem.split('/');
+  const given = prefix.split('/');
+  const shorter = Math.min(wanted.length, given.length);
+  for (let i = 0; i < shorter; i++) {
+    const want = wanted[i] ?? '';
+    const got = given[i] ?? '';
+    if (want === '+') continue;
+    const isWantedOpen = pattern.isPrefix && i === wanted.length - 1;
+    const isGivenOpen = i === given.length - 1;
+    const matches = want === got || (isWantedOpen && got.startsWith(want)) || (isGivenOpen && want.startsWith(got));
+    if (!matches) return false;
+  }
+  // A pattern that ends before the prefix does reaches it only with an open end.
+  return wanted.length >= given.length || pattern.isPrefix;
+}
