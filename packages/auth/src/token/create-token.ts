@@ -9,7 +9,7 @@ import { tokenKey } from './keys.ts';
 import { ancestorsMax, displayNameLengthMax, metaKeyLengthMax, metaKeysMax, metaValueLengthMax } from './limits.ts';
 import type { Token } from './lookup.ts';
 import { requireCaller } from './require-token.ts';
-import { authReply } from './replies.ts';
+import { authReply, warningsOf } from './replies.ts';
 import { readSalt, tokenId } from './token-id.ts';
 import { policiesOfNew } from './token-policies.ts';
 import { grantTtl, type Ttl } from './ttl.ts';
@@ -68,7 +68,7 @@ export function createToken(
         ttlSeconds: issued.ttlSeconds,
         isOrphan: issued.parentId === '',
       }),
-      warnings: ttl?.warnings ?? [],
+      ...warningsOf(ttl),
     },
   };
 }

@@ -3,7 +3,7 @@ import { LockstepError } from '@lockstep/contract/errors';
 import type { TokenFact } from './facts.ts';
 import { tokenKey } from './keys.ts';
 import { hasLivingParent, type Token } from './lookup.ts';
-import { authReply } from './replies.ts';
+import { authReply, warningsOf } from './replies.ts';
 import { grantTtl } from './ttl.ts';
 
 /**
@@ -32,7 +32,7 @@ export function renewToken(
         ttlSeconds: ttl.seconds,
         isOrphan: !hasLivingParent(call.state, token),
       }),
-      warnings: ttl.warnings,
+      ...warningsOf(ttl),
     },
   };
 }

@@ -1,6 +1,7 @@
 import type { AuthReply, Call } from '@lockstep/contract/engine';
 import type { JsonObject } from '@lockstep/contract/json';
 import type { IssuedToken } from './facts.ts';
+import type { Ttl } from './ttl.ts';
 import { hasLivingParent, type Token, usesLeft } from './lookup.ts';
 
 export function authReply(
@@ -18,6 +19,11 @@ export function authReply(
     tokenType: 'service',
     numUses: token.numUses,
   };
+}
+
+/** The part of a reply that warns; nothing where there is nothing to warn of, since clients tell null from an empty list. */
+export function warningsOf(ttl: Ttl | undefined): { readonly warnings?: readonly string[] } {
+  return ttl === undefined || ttl.warnings.length === 0 ? {} : { warnings: ttl.warnings };
 }
 
 /** The answer to a lookup, in Vault's shape. `shownToken` is empty where the caller named an accessor. */
