@@ -1,7 +1,7 @@
 import { LogIndex } from '@lockstep/contract/ids';
 import type { Core } from './core.ts';
 import { broadcastHeartbeat, hasCommittedInTerm, sendWantedAppends } from './replication.ts';
-import type { Entry, HardState, PersistBatch, Ready } from './types.ts';
+import type { Entry, HardState, Message, PersistBatch, Ready } from './types.ts';
 
 const none: readonly never[] = [];
 
@@ -33,10 +33,10 @@ export function takeReady(core: Core): Ready {
   if (core.isAppendWanted) sendWantedAppends(core);
   const persist = takeBatch(core);
   const committed = takeCommitted(core);
-  const { messages, messagesAfterPersist, fetches, snapshotsWanted } = core;
+  const { messages, fetches, snapshotsWanted } = core;
+  const messagesAfterPersist = takeAfterPersist(core);
   // The host keeps what it is given, so that none of it may grow later.
   core.messages = [];
-  core.messagesAfterPersist = [];
   core.fetches = [];
   core.snapshotsWanted = [];
   core.handedRole = core.role;
@@ -58,6 +58,17 @@ export function takeReady(core: Core): Ready {
     fetches,
     snapshotsWanted,
   };
+}
+
+/**
+ * What may be sent once the batches up to now are durable. A batch with a snapshot leaves the entries after it to the next one:
+ * the answers to those entries are among these messages, so that all of them wait for that one.
+ */
+function takeAfterPersist(core: Core): readonly Message[] {
+  if (core.log.hasWrite) return none;
+  const { messagesAfterPersist } = core;
+  core.messagesAfterPersist = [];
+  return messagesAfterPersist;
 }
 
 /** One atomic write: the hard state is never later on disk than the entries that it allows. */

@@ -98,6 +98,20 @@ describe('a snapshot', () => {
     expect(cluster.raft(2).role).toBe('pre-candidate');
   });
 
+  test('does not let entries be acknowledged that came in the same turn and are written after it', () => {
+    const cluster = new TestCluster([]);
+    const node = cluster.add(2, { membership: membershipOf([1, 2, 3]) });
+    node.isDiskSlow = true;
+    node.raft.step(snapshot(4, 3));
+    const entries = logOf(3, 3, 3, 3, 5).slice(4);
+    const place = { prevIndex: LogIndex(4), prevTerm: Term(3), commit: LogIndex(4), entries };
+    node.raft.step({ type: 'append', from: NodeId(1), to: NodeId(2), term: Term(5), ...place });
+    cluster.settle();
+    expect(node.sync(1)).toEqual([]);
+    expect(node.disk).toMatchObject({ snapshot: { index: 4 }, entries: [] });
+    expect(node.sync()).toMatchObject([{ index: 4 }, { index: 5 }]);
+  });
+
   test('brings a follower that is behind the log into the flow again', () => {
     const cluster = behind();
     cluster.heal();
