@@ -110,6 +110,8 @@ export class ApplyFeed {
   }
 
   compacted(index: LogIndex): void {
+    // A snapshot was installed while the store compacted.
+    if (index < (this.#terms[0]?.firstIndex ?? 0)) return;
     const term = this.termAt(index);
     const later = this.#terms.filter((run) => run.firstIndex > index);
     this.#terms.splice(0, this.#terms.length, { firstIndex: index, term }, ...later);

@@ -88,7 +88,9 @@ export class Compaction {
   }
 
   #possible(): number {
-    return Math.min(this.#synced, this.#options.feed.applied, this.#options.heldAt() ?? Number.POSITIVE_INFINITY);
+    const { feed, heldAt } = this.#options;
+    // A state that was just switched to a snapshot is ahead of the log, until the log is reset.
+    return Math.min(this.#synced, feed.applied, feed.known, heldAt() ?? Number.POSITIVE_INFINITY);
   }
 
   #tailEntries(): number {

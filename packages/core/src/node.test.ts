@@ -222,6 +222,58 @@ test('a closed node answers everything that waits', async () => {
   expect(propose(nodes.get(2), 'c').outcome).toEqual({ kind: 'refused', reason: 'no-leader' });
 });
 
+/** Node 3 was away while nodes 1 and 2 compacted to the end of their logs; it is back. */
+function behindCompacted(): { readonly nodes: TestNodes; readonly behind: TestNode } {
+  const nodes = led();
+  const behind = nodes.get(3);
+  propose(nodes.get(1), 'everywhere');
+  nodes.time.pass(200);
+  nodes.cutOff.add(behind.id);
+  for (let count = 0; count < 5; count++) {
+    propose(nodes.get(1), `${count}`);
+    nodes.time.pass(50);
+  }
+  nodes.get(1).node.stateSynced(LogIndex(7));
+  nodes.get(1).node.compactNow();
+  nodes.time.pass(50);
+  nodes.cutOff.delete(behind.id);
+  return { nodes, behind };
+}
+
+test('a compaction that ends after a snapshot was installed forgets nothing of it', () => {
+  const { nodes, behind } = behindCompacted();
+  behind.node.stateSynced(LogIndex(2));
+  behind.machine.onInstall = (swap) => {
+    expect(behind.node.compactNow()).toBe(2);
+    swap();
+  };
+  nodes.time.pass(3_000);
+  expect(behind.errors).toEqual([]);
+  expect(behind.node.status().snapshotsInstalled).toBe(1);
+  expect(behind.node.status().raft.firstIndex).toBe(8);
+});
+
+test('compaction never passes the end of the log, though a snapshot brought the state further', () => {
+  const { nodes, behind } = behindCompacted();
+  let swapState: (() => void) | undefined;
+  behind.machine.onInstall = (swap) => {
+    swapState = swap;
+  };
+  while (swapState === undefined) nodes.time.pass(1);
+  // Without a leader there is nobody in whose name the core could be told.
+  nodes.cutOff.add(behind.id);
+  while (behind.node.status().raft.leader !== 0) nodes.time.pass(10);
+  swapState();
+  nodes.time.pass(1);
+  behind.node.stateSynced(LogIndex(7));
+  expect(behind.node.status().appliedIndex).toBe(7);
+  expect(behind.node.compactNow()).toBe(2);
+  nodes.cutOff.delete(behind.id);
+  nodes.time.pass(3_000);
+  expect(behind.errors).toEqual([]);
+  expect(behind.node.status().raft.firstIndex).toBe(8);
+});
+
 test('a crash between the switch of the state and the reset of the log is finished at start', () => {
   const nodes = led();
   const behind = nodes.get(3);

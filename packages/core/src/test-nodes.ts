@@ -46,6 +46,8 @@ export class TestMachine implements StateMachine {
   applied: CommittedEntry[] = [];
   controls: CommittedEntry[] = [];
   installed: SnapshotMeta | undefined;
+  /** Called when a snapshot is about to be swapped in, with what swaps it. */
+  onInstall: (swap: () => void) => void = (swap) => swap();
   readonly #received = new Map<string, Uint8Array>();
   readonly #snapshots = new Map<string, { readonly bytes: Uint8Array; readonly entries: readonly CommittedEntry[] }>();
   readonly #node: NodeId;
@@ -118,13 +120,14 @@ export class TestMachine implements StateMachine {
   }
 
   installSnapshot(meta: SnapshotMeta, done: (ok: boolean) => void): void {
-    const rows = JSON.parse(textOf(this.#received.get(meta.id) ?? new Uint8Array(0))) as (CommittedEntry & {
-      text: string;
-    })[];
-    this.applied = rows.map(({ text, ...entry }) => ({ ...entry, data: Buffer.from(text) }));
-    this.#lastIndex = meta.index;
-    this.installed = meta;
-    done(true);
+    const text = textOf(this.#received.get(meta.id) ?? new Uint8Array(0));
+    const rows = JSON.parse(text) as (CommittedEntry & { text: string })[];
+    this.onInstall(() => {
+      this.applied = rows.map(({ text: data, ...entry }) => ({ ...entry, data: Buffer.from(data) }));
+      this.#lastIndex = meta.index;
+      this.installed = meta;
+      done(true);
+    });
   }
 
   installedSnapshot(): SnapshotMeta | undefined {

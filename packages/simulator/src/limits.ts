@@ -18,3 +18,18 @@ export const healedOperations = 10;
 
 /** A client that hears nothing for so long stops waiting; it does not learn the outcome. */
 export const clientTimeoutMs = 1_000;
+
+/** A mutant must be caught within so many seeds. */
+export const mutantSeedsMax = 500;
+
+/** The time between two lines of progress. */
+export const progressMs = 5_000;
+
+/** The largest seed that may be given. */
+export const seedMax: number = 2 ** 32;
+
+/** Fresh seeds are below this: short enough to type. */
+export const freshSeedMax = 1_000_000_000;
+
+/** The last lines of a run's trace that are shown. */
+export const traceLinesShown = 60;

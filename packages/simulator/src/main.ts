@@ -1,90 +1,218 @@
-// npm run simulate: whole clusters from seeds. Prints the seed of whatever breaks, and the command that repeats it.
+import { randomInt } from 'node:crypto';
+import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
-import { simulate } from './simulate.ts';
+import { LockstepError } from '@lockstep/contract/errors';
+import { freshSeedMax, mutantSeedsMax, progressMs, seedMax } from './limits.ts';
+import { mutantOf } from './load-mutant.ts';
+import { mutants } from './mutants.ts';
+import { simulateSeeds } from './seeds.ts';
+import type { SimulationResult } from './simulate.ts';
+import { showRun } from './show-run.ts';
 
-const usage = `usage: npm run simulate -- [--seed N] [--seeds K] [--seconds S] [--nodes 3|5]
+const usage = `usage: npm run simulate -- [--seed N] [--seeds K] [--seconds S] [--nodes 3|5] [--threads T] [--mutant NAME] [--json] [--trace]
+       npm run simulate -- --mutants [--seed N] [--seeds K] [--seconds S]
 
-  --seed N      the first seed; without it a fresh one, which is printed
-  --seeds 1     how many seeds, one after the other
-  --seconds 60  simulated seconds with faults for each seed
-  --nodes N     nodes of each cluster; without it drawn from the seed
+Runs whole clusters on a virtual clock, network and disk, one for each seed, with faults; then heals them and checks that they agree.
+  --seed N       the first seed; default: a fresh one, which is printed
+  --seeds K      how many; default 1, with --mutants ${mutantSeedsMax}
+  --seconds S    simulated seconds with faults for each seed; default 60, with a mutant 20
+  --nodes 3|5    default: drawn from the seed
+  --threads T    default: one for each core
+  --mutant NAME  with this mistake in the source: ${mutants.map(({ name }) => name).join(', ')}
+  --mutants      every mutant in turn, until each is caught
+  --json         the result as one JSON object, and nothing else
+  --trace        with one seed: the last lines of what happened
 `;
-/** A line of progress at least this often. */
-const progressEveryMs = 5_000;
 
-function fail(message: string): never {
-  process.stderr.write(`simulate: ${message}\n\n${usage}`);
-  process.exit(2);
+interface Arguments {
+  readonly seed: number;
+  readonly seeds: number;
+  readonly seconds: number;
+  readonly nodes: number | undefined;
+  readonly threads: number;
+  readonly mutant: string | undefined;
+  readonly mutants: boolean;
+  readonly json: boolean;
+  readonly trace: boolean;
 }
 
-function whole(name: string, text: string, bounds: { readonly min: number; readonly max: number }): number {
+function say(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+function readArguments(): Arguments | 'help' {
+  const number = { type: 'string' } as const;
+  const flag = { type: 'boolean', default: false } as const;
+  const { values } = parseArgs({
+    options: {
+      seed: number,
+      seeds: number,
+      seconds: number,
+      nodes: number,
+      threads: number,
+      mutant: { type: 'string' },
+      mutants: flag,
+      json: flag,
+      trace: flag,
+      help: { type: 'boolean', short: 'h', default: false },
+    },
+  });
+  if (values.help) return 'help';
+  const { mutant } = values;
+  if (mutant !== undefined) mutantOf(mutant);
+  const isMutated = mutant !== undefined || values.mutants;
+  const nodes = values.nodes === undefined ? undefined : integer('nodes', values.nodes, { least: 1, most: 9 });
+  return {
+    seed: integer('seed', values.seed ?? String(randomInt(freshSeedMax)), { least: 0, most: seedMax }),
+    seeds: integer('seeds', values.seeds ?? (values.mutants ? String(mutantSeedsMax) : '1'), { least: 1, most: 1e9 }),
+    seconds: integer('seconds', values.seconds ?? (isMutated ? '20' : '60'), { least: 1, most: 1e6 }),
+    nodes,
+    threads: integer('threads', values.threads ?? String(availableParallelism()), { least: 1, most: 256 }),
+    mutant,
+    mutants: values.mutants,
+    json: values.json,
+    trace: values.trace,
+  };
+}
+
+function integer(name: string, text: string, range: { readonly least: number; readonly most: number }): number {
   const value = Number(text);
-  if (!Number.isSafeInteger(value) || value < bounds.min || value > bounds.max)
-    fail(`--${name} must be a whole number from ${bounds.min} to ${bounds.max}`);
-  return value;
+  if (Number.isSafeInteger(value) && value >= range.least && value <= range.most) return value;
+  throw new LockstepError(
+    'invalid-input',
+    `--${name} must be an integer from ${range.least} to ${range.most}, is "${text}"`,
+  );
 }
 
-function readArguments(): {
-  seed?: string | undefined;
-  seeds?: string | undefined;
-  seconds?: string | undefined;
-  nodes?: string | undefined;
-  help?: boolean | undefined;
-} {
-  try {
-    return parseArgs({
-      options: {
-        seed: { type: 'string' },
-        seeds: { type: 'string' },
-        seconds: { type: 'string' },
-        nodes: { type: 'string' },
-        help: { type: 'boolean', short: 'h' },
-      },
-    }).values;
-  } catch (error) {
-    return fail(error instanceof Error ? error.message : String(error));
-  }
+/** The command that runs this seed again, alone. */
+function repeat(args: Arguments, seed: number): string {
+  const options = [`--seed ${seed}`, `--seconds ${args.seconds}`];
+  if (args.nodes !== undefined) options.push(`--nodes ${args.nodes}`);
+  if (args.mutant !== undefined) options.push(`--mutant ${args.mutant}`);
+  return `npm run simulate -- ${options.join(' ')} --trace`;
 }
 
-const values = readArguments();
-if (values.help === true) {
-  process.stdout.write(usage);
-  process.exit(0);
-}
-const first = whole('seed', values.seed ?? String(process.hrtime.bigint() % 2n ** 31n), { min: 0, max: 2 ** 32 });
-const count = whole('seeds', values.seeds ?? '1', { min: 1, max: 1_000_000 });
-const seconds = whole('seconds', values.seconds ?? '60', { min: 1, max: 86_400 });
-const nodes = values.nodes === undefined ? undefined : whole('nodes', values.nodes, { min: 1, max: 9 });
-
-/** Runs the seeds one after the other; answers how many failed. */
-function runSeeds(): number {
-  let passed = 0;
-  let failed = 0;
-  let simulatedMs = 0;
-  let reportedMs = performance.now();
-  const startedMs = performance.now();
-  process.stdout.write(`seeds ${first} to ${first + count - 1}, ${seconds} simulated seconds each\n`);
-  for (let seed = first; seed < first + count; seed++) {
-    const result = simulate({ seed, seconds, ...(nodes === undefined ? {} : { nodes }) });
-    simulatedMs += result.simulatedMs;
-    if (result.failure === undefined) passed += 1;
-    else {
-      failed += 1;
-      const { rule, message, atMs } = result.failure;
-      process.stdout.write(
-        `FAILED seed ${seed} at ${(atMs / 1000).toFixed(3)} s: ${rule}: ${message}\n  again: npm run simulate -- --seed ${seed} --seconds ${seconds}\n`,
+async function runSeeds(args: Arguments): Promise<number> {
+  const totals = {
+    passed: 0,
+    failed: 0,
+    simulatedMs: 0,
+    events: 0,
+    committed: 0,
+    crashes: 0,
+    elections: 0,
+    installs: 0,
+  };
+  const failures: SimulationResult[] = [];
+  const startMs = performance.now();
+  let saidMs = startMs;
+  const onResult = (result: SimulationResult): boolean => {
+    count(totals, result);
+    if (result.failure !== undefined) {
+      failures.push(result);
+      if (!args.json) sayFailure(args, result);
+    }
+    if (!args.json && performance.now() - saidMs > progressMs) {
+      saidMs = performance.now();
+      say(
+        `${totals.passed + totals.failed} of ${args.seeds} seeds, ${Math.round(totals.simulatedMs / 1000)} simulated s`,
       );
     }
-    if (performance.now() - reportedMs < progressEveryMs) continue;
-    reportedMs = performance.now();
-    process.stdout.write(`${passed + failed} of ${count} seeds\n`);
+    return true;
+  };
+  await simulateSeeds({ ...args, first: args.seed, count: args.seeds, onResult });
+  const elapsedS = (performance.now() - startMs) / 1000;
+  const speed = Math.round(totals.simulatedMs / 1000 / elapsedS);
+  if (args.json) {
+    say(JSON.stringify({ seed: args.seed, seeds: args.seeds, ...totals, elapsedS, speed, failures }));
+  } else {
+    say(
+      `${totals.committed} entries committed, ${totals.elections} elections, ${totals.crashes} crashes, ${totals.installs} snapshots installed`,
+    );
+    say(
+      `${Math.round(totals.simulatedMs / 1000)} simulated s in ${elapsedS.toFixed(1)} s: ${speed} simulated seconds a second`,
+    );
+    say(`${totals.passed} passed, ${totals.failed} failed`);
   }
-  const ratio = simulatedMs / (performance.now() - startedMs);
-  process.stdout.write(
-    `${(simulatedMs / 3_600_000).toFixed(2)} simulated hours, ${ratio.toFixed(0)} simulated seconds a second\n`,
-  );
-  process.stdout.write(`${passed} passed, ${failed} failed\n`);
-  return failed;
+  return totals.failed === 0 ? 0 : 1;
 }
 
-process.exit(runSeeds() === 0 ? 0 : 1);
+function count(
+  totals: {
+    passed: number;
+    failed: number;
+    simulatedMs: number;
+    events: number;
+    committed: number;
+    crashes: number;
+    elections: number;
+    installs: number;
+  },
+  result: SimulationResult,
+): void {
+  if (result.failure === undefined) totals.passed++;
+  else totals.failed++;
+  totals.simulatedMs += result.simulatedMs;
+  totals.events += result.events;
+  totals.committed += result.committed;
+  totals.crashes += result.crashes;
+  totals.elections += result.elections;
+  totals.installs += result.snapshotsInstalled;
+}
+
+function sayFailure(args: Arguments, { seed, failure, nodes }: SimulationResult): void {
+  if (failure === undefined) return;
+  say(`FAILED seed ${seed} (${nodes} nodes) after ${(failure.atMs / 1000).toFixed(3)} s`);
+  say(`  broken: ${failure.rule}`);
+  say(`  ${failure.message}`);
+  say(`  repeat: ${repeat(args, seed)}`);
+}
+
+/** Runs every mutant until it is caught. It counts the seeds that took. */
+async function runMutants(args: Arguments): Promise<number> {
+  const rows: { readonly name: string; readonly seeds: number; readonly caught: string | undefined }[] = [];
+  for (const { name, what } of mutants) {
+    let seeds = 0;
+    let caught: string | undefined;
+    const onResult = ({ failure }: SimulationResult): boolean => {
+      if (caught === undefined) seeds++;
+      caught ??= failure?.rule;
+      return caught === undefined;
+    };
+    await simulateSeeds({ ...args, mutant: name, first: args.seed, count: args.seeds, onResult });
+    rows.push({ name, seeds, caught });
+    if (!args.json)
+      say(
+        `${name.padEnd(22)} ${caught === undefined ? `NOT caught in ${seeds} seeds` : `caught after ${seeds} seeds by: ${caught}`}  (${what})`,
+      );
+  }
+  const missed = rows.filter((row) => row.caught === undefined).length;
+  if (args.json) say(JSON.stringify({ seed: args.seed, mutants: rows }));
+  else say(`${rows.length - missed} passed, ${missed} failed`);
+  return missed === 0 ? 0 : 1;
+}
+
+async function main(): Promise<number> {
+  const args = readArguments();
+  if (args === 'help') {
+    process.stdout.write(usage);
+    return 0;
+  }
+  if (!args.json)
+    say(`seed ${args.seed}, ${args.seeds} seed${args.seeds === 1 ? '' : 's'} of ${args.seconds} simulated s`);
+  if (args.mutants) return runMutants(args);
+  if (args.trace) return showRun(args, say);
+  return runSeeds(args);
+}
+
+try {
+  process.exitCode = await main();
+} catch (error) {
+  const isUsage = error instanceof TypeError || (error instanceof LockstepError && error.code === 'invalid-input');
+  process.stderr.write(
+    isUsage
+      ? `${error.message}\n\n${usage}`
+      : `${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
+  );
+  process.exitCode = isUsage ? 2 : 1;
+}

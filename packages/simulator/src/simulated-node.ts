@@ -33,6 +33,9 @@ const raftLimits = {
   uncommittedBytesMax: 20_000,
 };
 
+/** The slowest disk answers at last. */
+const diskMsMax = 3_000;
+
 type Wait = 'turn' | 'timer' | 'network' | 'disk';
 
 export interface World {
@@ -67,6 +70,8 @@ export class SimulatedNode {
   diskSlowness = 1;
   /** A write that begins now is the last one of this run. */
   #isDoomed = false;
+  /** It does not fail any more, not even by what was planned before. */
+  #isHealed = false;
 
   constructor(id: NodeId, of: { readonly world: World; readonly image: MemoryLogImage; readonly disk: MachineDisk }) {
     this.id = id;
@@ -191,6 +196,7 @@ export class SimulatedNode {
 
   /** Everything about this node works again. */
   heal(): void {
+    this.#isHealed = true;
     this.#isDoomed = false;
     this.diskSlowness = 1;
     this.resume();
@@ -278,11 +284,11 @@ export class SimulatedNode {
     const { agenda, random, swarm } = this.#world;
     const { syncMs } = swarm();
     const full = syncMs.least + random.around(syncMs.more);
-    const ms = (kind === 'sync' ? full : full / 10) * this.diskSlowness;
+    const ms = Math.min((kind === 'sync' ? full : full / 10) * this.diskSlowness, diskMsMax);
     if (this.#isDoomed && kind !== 'read') {
       this.#isDoomed = false;
       agenda.after(random.between(0, ms), () => {
-        if (this.#run === run) this.crash();
+        if (this.#run === run && !this.#isHealed) this.crash();
       });
     }
     agenda.after(ms, () => this.#in(run, 'disk', work));
