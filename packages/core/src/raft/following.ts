@@ -16,19 +16,12 @@ export function handleAppend(core: Core, append: MessageOf<'append'>): void {
     replyAppended(core, append, log.commit);
     return;
   }
-  if (!log.matches(prevIndex, prevTerm) || isNewcomer(core)) {
-    const from = prevIndex < log.lastIndex ? prevIndex : log.lastIndex;
-    const hint = log.lastAtMost(from, prevTerm);
-    core.messagesAfterPersist.push({
-      type: 'append-reply',
-      from: core.id,
-      to: append.from,
-      term: core.term,
-      index: prevIndex,
-      rejected: true,
-      hintIndex: hint.index,
-      hintTerm: hint.term,
-    });
+  if (isNewcomer(core)) {
+    refuseAppend(core, append);
+    return;
+  }
+  if (!log.matches(prevIndex, prevTerm)) {
+    refuseAppend(core, append);
     return;
   }
   requireContiguous(append);
@@ -37,6 +30,14 @@ export function handleAppend(core: Core, append: MessageOf<'append'>): void {
   const matched = LogIndex(prevIndex + entries.length);
   log.commitTo(append.commit < matched ? append.commit : matched);
   replyAppended(core, append, matched);
+}
+
+/** Hints at the last place where the logs can agree, so that the leader need not try every index (etcd's two-sided search). */
+function refuseAppend(core: Core, { from: to, prevIndex: index, prevTerm }: MessageOf<'append'>): void {
+  const { id: from, term, log } = core;
+  const hint = log.lastAtMost(index < log.lastIndex ? index : log.lastIndex, prevTerm);
+  const hints = { hintIndex: hint.index, hintTerm: hint.term };
+  core.messagesAfterPersist.push({ type: 'append-reply', from, to, term, index, rejected: true, ...hints });
 }
 
 /**
