@@ -34,6 +34,11 @@ function indented(text: string, linesMax: number): string {
   return lines.slice(0, linesMax).join('\n');
 }
 
+/** Without a note the reason may stand in the test's name, after a colon. */
+function skippedLine(name: string, note: string | undefined): string {
+  return note === undefined && name.includes(': ') ? name : `${name}: ${note ?? 'no reason given'}`;
+}
+
 function countModule(module: TestModule): UnitTestCounts {
   const file = relative(process.cwd(), module.moduleId);
   let passed = 0;
@@ -53,7 +58,7 @@ function countModule(module: TestModule): UnitTestCounts {
     const result = test.result();
     const name = `${file} > ${test.fullName}`;
     if (result.state === 'passed') passed += 1;
-    else if (result.state === 'skipped') skipped.push(`${name}: ${result.note ?? 'no reason given'}`);
+    else if (result.state === 'skipped') skipped.push(skippedLine(name, result.note));
     else {
       failed += 1;
       const errors = result.errors ?? [{ message: 'did not finish' }];
