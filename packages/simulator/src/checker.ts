@@ -258,7 +258,8 @@ export class Checker {
       durable.term === term && durable.vote === id,
       () => `node ${id} leads term ${term}; on its disk: term ${durable.term}, vote ${durable.vote}`,
     );
-    const last = this.committed.lastIndex;
+    // A node may be elected late, in a term that others have left behind: it leads nobody who has committed since.
+    const last = this.committed.lastBefore(term);
     insist(
       '5 a leader has all that is committed',
       last <= log.begin || log.termAt(last) === this.committed.termAt(last),
@@ -286,7 +287,7 @@ export class Checker {
       );
     let isFirst = false;
     for (let index = Math.max(node.commit, log.begin) + 1; index <= commit; index++) {
-      const fact = { term: log.termAt(index) ?? 0, hash: log.hashAt(index) ?? 0 };
+      const fact = { term: log.termAt(index) ?? 0, hash: log.hashAt(index) ?? 0, countedIn: ready.term };
       if (this.committed.committed(index, fact)) isFirst = true;
     }
     node.commit = commit;

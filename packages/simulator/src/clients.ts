@@ -67,9 +67,12 @@ export class Clients {
       agenda.after(random.around(swarm.thinkMs), () => {
         const up = this.#options.nodes().filter((node) => node.isUp);
         const node = up[random.below(up.length)];
-        if (node === undefined) next();
-        else if (random.chance(swarm.readShare)) this.read(node, swarm.keys, next);
-        else this.write(node, swarm.keys, next);
+        const isPatient = random.chance(swarm.patience);
+        const answered = isPatient ? next : (): void => undefined;
+        if (node === undefined || !isPatient) next();
+        if (node === undefined) return;
+        if (random.chance(swarm.readShare)) this.read(node, swarm.keys, answered);
+        else this.write(node, swarm.keys, answered);
       });
     };
     for (let client = 0; client < swarm.clients; client++) next();

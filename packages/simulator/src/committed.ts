@@ -7,6 +7,8 @@ import { insist } from './violation.ts';
 interface Fact {
   readonly term: number;
   readonly hash: number;
+  /** The term of the node that was the first to count it as committed. */
+  readonly countedIn: number;
 }
 
 /**
@@ -35,6 +37,11 @@ export class Committed {
 
   termAt(index: number): number | undefined {
     return this.#facts[index - 1]?.term;
+  }
+
+  /** The last index that was committed before `term`: every leader of that term or a later one has it. */
+  lastBefore(term: number): number {
+    return this.#facts.findLastIndex((fact) => fact.countedIn < term) + 1;
   }
 
   /** A node counts `index` as committed. True when it is the first to do so. */

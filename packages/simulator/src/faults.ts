@@ -53,7 +53,7 @@ export class Faults {
 
   #happen(kind: FaultKind): void {
     const { random, nodes, network, swarm } = this.#options;
-    const node = random.pick(nodes);
+    const node = this.#victim();
     switch (kind) {
       case 'partition':
         return this.#partition();
@@ -94,6 +94,13 @@ export class Faults {
     }
   }
 
+  /** Half of the time a node that leads: most mistakes show when leadership moves. */
+  #victim(): SimulatedNode {
+    const { random, nodes } = this.#options;
+    const leaders = nodes.filter((node) => node.consensus?.status().raft.role === 'leader');
+    return random.pick(leaders.length > 0 && random.chance(0.5) ? leaders : nodes);
+  }
+
   #crash(node: SimulatedNode): void {
     node.crash();
     this.#later(this.#options.swarm.downMs, () => node.start());
@@ -119,7 +126,7 @@ export class Faults {
   #cutWires(): [NodeId, NodeId][] {
     const { random, nodes } = this.#options;
     const ids = nodes.map((node) => node.id);
-    const victim = random.pick(ids);
+    const victim = this.#victim().id;
     const half = new Set(ids.filter(() => random.chance(0.5)));
     const shape = random.pick(['halves', 'alone', 'deaf', 'mute', 'bridge', 'any'] as const);
     const isCut = (from: NodeId, to: NodeId): boolean => {

@@ -26,6 +26,8 @@ export interface MachineOptions {
   readonly name: string;
   /** Runs `done` after the disk has worked, unless the node crashes before. */
   readonly later: (done: () => void) => void;
+  /** The same for work on the whole state. */
+  readonly muchLater: (done: () => void) => void;
   readonly onApply: (entry: CommittedEntry, transactions: readonly Transaction[]) => void;
   readonly onInstall: (state: KeyValue, meta: SnapshotMeta) => void;
 }
@@ -127,7 +129,7 @@ export class Machine implements StateMachine {
     const state = decodeKeyValue(this.#disk.received.get(meta.id) ?? new Uint8Array(0));
     if (state === undefined || state.index !== meta.index) return done(false);
     this.#installing = { state, meta };
-    this.#options.later(() => {
+    this.#options.muchLater(() => {
       this.#switch();
       this.#options.onInstall(state, meta);
       done(true);

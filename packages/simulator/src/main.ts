@@ -4,13 +4,13 @@ import { parseArgs } from 'node:util';
 import { LockstepError } from '@lockstep/contract/errors';
 import { freshSeedMax, mutantSeedsMax, progressMs, seedMax } from './limits.ts';
 import { mutantOf } from './load-mutant.ts';
-import { mutants } from './mutants.ts';
+import { type Mutant, mutants } from './mutants.ts';
 import { simulateSeeds } from './seeds.ts';
 import type { SimulationResult } from './simulate.ts';
 import { showRun } from './show-run.ts';
 
 const usage = `usage: npm run simulate -- [--seed N] [--seeds K] [--seconds S] [--nodes 3|5] [--threads T] [--mutant NAME] [--json] [--trace]
-       npm run simulate -- --mutants [--seed N] [--seeds K] [--seconds S]
+       npm run simulate -- --mutants [NAME …] [--seed N] [--seeds K] [--seconds S]
 
 Runs whole clusters on a virtual clock, network and disk, one for each seed, with faults; then heals them and checks that they agree.
   --seed N       the first seed; default: a fresh one, which is printed
@@ -19,7 +19,7 @@ Runs whole clusters on a virtual clock, network and disk, one for each seed, wit
   --nodes 3|5    default: drawn from the seed
   --threads T    default: one for each core
   --mutant NAME  with this mistake in the source: ${mutants.map(({ name }) => name).join(', ')}
-  --mutants      every mutant in turn, until each is caught
+  --mutants      every mutant, or those that are named, in turn, until each is caught
   --json         the result as one JSON object, and nothing else
   --trace        with one seed: the last lines of what happened
 `;
@@ -31,7 +31,7 @@ interface Arguments {
   readonly nodes: number | undefined;
   readonly threads: number;
   readonly mutant: string | undefined;
-  readonly mutants: boolean;
+  readonly mutants: readonly Mutant[];
   readonly json: boolean;
   readonly trace: boolean;
 }
@@ -43,7 +43,8 @@ function say(line: string): void {
 function readArguments(): Arguments | 'help' {
   const number = { type: 'string' } as const;
   const flag = { type: 'boolean', default: false } as const;
-  const { values } = parseArgs({
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
     options: {
       seed: number,
       seeds: number,
@@ -59,6 +60,8 @@ function readArguments(): Arguments | 'help' {
   });
   if (values.help) return 'help';
   const { mutant } = values;
+  if (positionals.length > 0 && !values.mutants)
+    throw new LockstepError('invalid-input', `"${positionals[0]}" is not an option`);
   if (mutant !== undefined) mutantOf(mutant);
   const isMutated = mutant !== undefined || values.mutants;
   const nodes = values.nodes === undefined ? undefined : integer('nodes', values.nodes, { least: 1, most: 9 });
@@ -69,7 +72,7 @@ function readArguments(): Arguments | 'help' {
     nodes,
     threads: integer('threads', values.threads ?? String(availableParallelism()), { least: 1, most: 256 }),
     mutant,
-    mutants: values.mutants,
+    mutants: !values.mutants ? [] : positionals.length === 0 ? mutants : positionals.map(mutantOf),
     json: values.json,
     trace: values.trace,
   };
@@ -171,7 +174,7 @@ function sayFailure(args: Arguments, { seed, failure, nodes }: SimulationResult)
 /** Runs every mutant until it is caught. It counts the seeds that took. */
 async function runMutants(args: Arguments): Promise<number> {
   const rows: { readonly name: string; readonly seeds: number; readonly caught: string | undefined }[] = [];
-  for (const { name, what } of mutants) {
+  for (const { name, what } of args.mutants) {
     let seeds = 0;
     let caught: string | undefined;
     const onResult = ({ failure }: SimulationResult): boolean => {
@@ -200,7 +203,7 @@ async function main(): Promise<number> {
   }
   if (!args.json)
     say(`seed ${args.seed}, ${args.seeds} seed${args.seeds === 1 ? '' : 's'} of ${args.seconds} simulated s`);
-  if (args.mutants) return runMutants(args);
+  if (args.mutants.length > 0) return runMutants(args);
   if (args.trace) return showRun(args, say);
   return runSeeds(args);
 }

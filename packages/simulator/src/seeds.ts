@@ -43,7 +43,10 @@ function simulateOnThread(options: SeedsOptions, take: () => number | undefined,
     if (!onResult(result)) stop();
     begin();
   });
-  worker.on('error', reject);
+  worker.on('error', (error) => {
+    stop();
+    reject(error);
+  });
   begin();
   return promise;
 }

@@ -51,8 +51,10 @@ test('a mutant that does not exist is refused by name', () => {
 
 test('an entry that two nodes have differently is noticed', () => {
   const checker = new Checker();
-  checker.committed.committed(1, { term: 1, hash: 1 });
-  expect(() => checker.committed.committed(1, { term: 2, hash: 1 })).toThrow('index 1 was committed with term 1');
+  checker.committed.committed(1, { term: 1, hash: 1, countedIn: 1 });
+  expect(() => checker.committed.committed(1, { term: 2, hash: 1, countedIn: 2 })).toThrow(
+    'index 1 was committed with term 1',
+  );
 });
 
 test('a write that was refused and comes all the same is noticed', () => {

@@ -22,17 +22,6 @@ import type { FrameKind } from './wires.ts';
 const wallStartMs = 1_780_000_000_000;
 /** From one turn of a loop to the next. */
 const turnMs = 0.02;
-/** Small, so that windows fill, logs leave memory and snapshots are needed. */
-const raftLimits = {
-  ...defaultRaftLimits,
-  appendBytesMax: 2_000,
-  inflightMessagesMax: 8,
-  inflightBytesMax: 8_000,
-  committedBytesPerReadyMax: 4_000,
-  tailBytesMax: 4_000,
-  uncommittedBytesMax: 20_000,
-};
-
 /** The slowest disk answers at last. */
 const diskMsMax = 3_000;
 
@@ -109,7 +98,7 @@ export class SimulatedNode {
     });
     const machine = this.#newMachine(run);
     checker.started(this.id, this.#image, machine.state.index);
-    const { tickMs, heartbeatTicks, electionTicks, compaction } = this.#world.swarm();
+    const { tickMs, heartbeatTicks, electionTicks, compaction, raft } = this.#world.swarm();
     let endpoint: MemoryEndpoint | undefined;
     const node = startNode({
       id: this.id,
@@ -139,7 +128,7 @@ export class SimulatedNode {
       },
       timings: { tickMs, heartbeatTicks, electionTicks, snapshotOfferMs: 3_000, readResendMs: 500 },
       compaction: { ...compaction, everyBytes: 1_000_000, tailBytes: 1_000_000 },
-      raftLimits,
+      raftLimits: { ...defaultRaftLimits, inflightBytesMax: 8_000, ...raft },
       schedule: (turn) => void agenda.after(turnMs, () => this.#in(run, 'turn', () => this.#turn(turn))),
     });
     this.#running = { node, machine, log };
@@ -215,10 +204,13 @@ export class SimulatedNode {
 
   #newMachine(run: number): Machine {
     const { agenda, random, checker, onApply, onInstall } = this.#world;
+    const later = (meanMs: number, done: () => void): void =>
+      void agenda.after(random.around(meanMs * this.diskSlowness), () => this.#in(run, 'disk', done));
     return new Machine({
       disk: this.#machineDisk,
       name: `${this.id}-${run}`,
-      later: (done) => void agenda.after(random.around(2 * this.diskSlowness), () => this.#in(run, 'disk', done)),
+      later: (done) => later(2, done),
+      muchLater: (done) => later(40, done),
       onApply: (entry, transactions) => {
         checker.applied(this.id, entry);
         onApply(this, entry, transactions);

@@ -32,7 +32,17 @@ export interface Swarm {
   readonly partitionMs: number;
   readonly pauseMs: number;
   readonly compaction: { readonly everyEntries: number; readonly tailEntries: number };
+  /** Small, so that windows fill, one append is not enough, and logs leave memory. */
+  readonly raft: {
+    readonly appendBytesMax: number;
+    readonly inflightMessagesMax: number;
+    readonly committedBytesPerReadyMax: number;
+    readonly tailBytesMax: number;
+    readonly uncommittedBytesMax: number;
+  };
   readonly clients: number;
+  /** The share of requests whose answer a client waits for before its next one. */
+  readonly patience: number;
   readonly thinkMs: number;
   readonly readShare: number;
   readonly keys: number;
@@ -70,7 +80,15 @@ export function drawSwarm(random: Random, nodes: number | undefined): Swarm {
     partitionMs: random.pick([100, 1_000, 4_000]),
     pauseMs: random.pick([200, 1_000, 3_000]),
     compaction: { everyEntries: random.pick([10, 50, 200, 5_000]), tailEntries: random.pick([0, 5, 30]) },
+    raft: {
+      appendBytesMax: random.pick([100, 600, 4_000]),
+      inflightMessagesMax: random.pick([1, 2, 8, 64]),
+      committedBytesPerReadyMax: random.pick([300, 4_000]),
+      tailBytesMax: random.pick([300, 4_000, 100_000]),
+      uncommittedBytesMax: random.pick([2_000, 20_000, 200_000]),
+    },
     clients: 2 + random.below(7),
+    patience: random.pick([1, 0.9, 0.5]),
     thinkMs: random.pick([10, 40, 150]),
     readShare: random.between(0.1, 0.6),
     keys: 1 + random.below(6),
