@@ -77,16 +77,20 @@ export class ApplyFeed {
     this.advance();
   }
 
-  /** The state machine can take entries again. */
+  /** The state machine can take entries again (it was sealed, or behind). A pause stays: what it can take is not what it may. */
   resume(): void {
     this.#isRefused = false;
-    this.#isPaused = false;
     this.advance();
   }
 
-  /** No entries until `resume`: the state is being replaced. */
+  /** No entries until `unpause`: the state is being replaced, and entries that it took meanwhile would be lost with it. */
   pause(): void {
     this.#isPaused = true;
+  }
+
+  unpause(): void {
+    this.#isPaused = false;
+    this.advance();
   }
 
   /** The state was replaced by one at `index`. */

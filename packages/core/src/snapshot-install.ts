@@ -74,7 +74,7 @@ export class SnapshotInstall {
       if (core.commit < meta.index) return;
     }
     this.#install = { step: 'none' };
-    feed.resume();
+    feed.unpause();
   }
 
   close(): void {
@@ -104,7 +104,7 @@ export class SnapshotInstall {
     const { feed } = this.#options;
     if (!ok) {
       this.#install = { step: 'none' };
-      return feed.resume();
+      return feed.unpause();
     }
     if (feed.applied < meta.index) this.#replaced(meta.index);
     this.#install = { step: 'installed', meta };

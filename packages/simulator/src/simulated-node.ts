@@ -205,7 +205,9 @@ export class SimulatedNode {
   #newMachine(run: number): Machine {
     const { agenda, random, checker, onApply, onInstall } = this.#world;
     const later = (meanMs: number, done: () => void): void =>
-      void agenda.after(random.around(meanMs * this.diskSlowness), () => this.#in(run, 'disk', done));
+      void agenda.after(Math.min(random.around(meanMs * this.diskSlowness), diskMsMax), () =>
+        this.#in(run, 'disk', done),
+      );
     return new Machine({
       disk: this.#machineDisk,
       name: `${this.id}-${run}`,
