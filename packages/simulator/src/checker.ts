@@ -150,9 +150,11 @@ export class Checker {
     // What a leader of an earlier term is told can no longer commit anything: this node has helped to elect a later one, or follows it.
     if (durable.term > message.term) return;
     const term = log.termAt(message.index);
+    // An entry of a later term has replaced, in memory so far, the one that this answer speaks of: that one must be on the disk still.
+    const isReplaced = term !== undefined && term > message.term;
     insist(
       '10 an entry is durable before it is acknowledged',
-      message.index <= durable.lastIndex && (term === undefined || durable.holds(message.index, term)),
+      message.index <= durable.lastIndex && (term === undefined || isReplaced || durable.holds(message.index, term)),
       () => `node ${id} acknowledged ${message.index} (term ${term}); its disk ends at ${durable.lastIndex}`,
     );
   }
