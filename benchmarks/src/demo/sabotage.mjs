@@ -1,8 +1,8 @@
 // A build of the node that lies: it acknowledges a write as soon as its own log has it, and replicates half a second later.
 // The demo must be able to tell. Loaded with `node --import`, it changes the source of two modules as they are loaded.
-import { registerHooks } from 'node:module';
+import { patchSources } from '../patch-sources.ts';
 
-const patches = [
+patchSources([
   {
     module: '/packages/server/src/host.ts',
     from: 'else positions.wait(outcome, resolve);',
@@ -19,15 +19,4 @@ const patches = [
       if (late.length > 0) setTimeout(() => this.#peers.send(to, late), 500);
     }`,
   },
-];
-
-registerHooks({
-  load(url, context, nextLoad) {
-    const loaded = nextLoad(url, context);
-    const patch = patches.find(({ module }) => url.endsWith(module));
-    if (patch === undefined) return loaded;
-    const source = typeof loaded.source === 'string' ? loaded.source : Buffer.from(loaded.source ?? '').toString();
-    if (!source.includes(patch.from)) throw new Error(`sabotage: ${patch.module} no longer holds the line to change`);
-    return { ...loaded, source: source.replace(patch.from, patch.to) };
-  },
-});
+]);

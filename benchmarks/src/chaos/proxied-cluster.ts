@@ -1,0 +1,76 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { type ClusterFiles, openClusterFiles } from '@lockstep/server/dev/cluster-files';
+import { DevCluster } from '@lockstep/server/dev/dev-cluster';
+import { faultFileName, type FaultFile } from './fault-file.ts';
+import { PeerNetwork, type Place } from './peer-network.ts';
+
+/** A cluster of real processes whose nodes reach each other only through proxies in this process. */
+export interface ProxiedCluster {
+  readonly cluster: DevCluster;
+  readonly network: PeerNetwork;
+  readonly stop: () => Promise<void>;
+}
+
+export interface ProxiedClusterOptions {
+  readonly directory: string;
+  readonly nodes: number;
+  readonly basePort: number;
+  readonly random: () => number;
+  readonly report: (line: string) => void;
+  /** What each node's process is started with, besides. */
+  readonly nodeArguments?: readonly string[];
+}
+
+/** The first node is 127.0.0.11. */
+const firstAddress = 11;
+
+/** Starts the nodes of a new cluster, each on a loopback address of its own, with a proxy before each peer port. */
+export async function startProxiedCluster(options: ProxiedClusterOptions): Promise<ProxiedCluster> {
+  const { directory, nodes, basePort, random, report } = options;
+  const choice = { directory, nodes, basePort, plainHttp: false };
+  const files = await openClusterFiles(choice);
+  const network = await PeerNetwork.open(placesOf(files), random);
+  writeFaultFiles(files, network);
+  const nodeArguments = [
+    '--import',
+    new URL('./node-faults.ts', import.meta.url).href,
+    ...(options.nodeArguments ?? []),
+  ];
+  const cluster = await DevCluster.start(choice, { report, nodeArguments }).catch(async (error: unknown) => {
+    await network.close();
+    throw error;
+  });
+  const stop = async (): Promise<void> => {
+    await cluster.stop();
+    await network.close();
+  };
+  return { cluster, network, stop };
+}
+
+function placesOf(files: ClusterFiles): readonly Place[] {
+  return files.nodes.map(({ name, peer }, at) => {
+    const host = `127.0.0.${firstAddress + at}`;
+    return { name, source: host, listens: { host, port: Number(peer.slice(peer.lastIndexOf(':') + 1)) } };
+  });
+}
+
+/** Tells each node to listen on its own address, and that the others are to be dialled at their proxies. */
+function writeFaultFiles(files: ClusterFiles, network: PeerNetwork): void {
+  const places = placesOf(files);
+  for (const { name, configFile } of files.nodes) {
+    const config: Config = JSON.parse(readFileSync(configFile, 'utf8'));
+    const place = places.find((one) => one.name === name);
+    if (place === undefined) throw new Error(`${name} has no place`);
+    const members = config.members.map((member) => ({ ...member, peer_address: network.addressOf(member.name) }));
+    const peer = { ...config.peer, address: `${place.listens.host}:${place.listens.port}` };
+    writeFileSync(configFile, JSON.stringify({ ...config, peer, members }, null, 2));
+    const faults: FaultFile = { source: place.source };
+    writeFileSync(join(dirname(configFile), faultFileName), JSON.stringify(faults));
+  }
+}
+
+interface Config {
+  readonly peer: { readonly address: string };
+  readonly members: readonly { readonly name: string; readonly peer_address: string }[];
+}
