@@ -6,6 +6,14 @@ import type { Entry, Membership, MembershipChange, MembershipStep, Message } fro
 
 const seeds = 80;
 const stepsPerSeed = 500;
+const leaseSeeds = 40;
+/** Leases need leaders that last a while. */
+const stepsPerLeaseSeed = 1500;
+const electionTicks = 10;
+/** A step is a millisecond; no node's clock ticks faster than this. */
+const tickMs = 8;
+/** A node that has just ticked when a leader is heard counts `electionTicks` ticks no sooner than this. */
+const shortestTimeoutMs = tickMs * (electionTicks - 1);
 
 describe('whatever the network, the disks and the operators do', () => {
   for (let seed = 1; seed <= seeds; seed += 1) {
@@ -19,6 +27,36 @@ describe('whatever the network, the disks and the operators do', () => {
     });
   }
 });
+
+describe('with leases as well', () => {
+  for (let seed = 1; seed <= leaseSeeds; seed += 1) {
+    test(`no leader that holds a lease lacks what another has committed (seed ${seed})`, () => {
+      const { leasesHeld } = runWithLeases(seed, shortestTimeoutMs);
+      expect(leasesHeld).toBeGreaterThan(0);
+    });
+  }
+
+  test('and this would be seen: a lease that outlasts the others’ promises serves stale reads', () => {
+    const isSeen = (seed: number): boolean => {
+      try {
+        runWithLeases(seed, 8 * shortestTimeoutMs);
+        return false;
+      } catch (error) {
+        return String(error).includes('stale lease');
+      }
+    };
+    expect(Array.from({ length: leaseSeeds }, (_, at) => at + 1).some(isSeen)).toBe(true);
+  });
+});
+
+function runWithLeases(seed: number, leaseMs: number): World {
+  const world = new World(seed, leaseMs);
+  for (let step = 0; step < stepsPerLeaseSeed; step += 1) {
+    world.step();
+    world.check();
+  }
+  return world;
+}
 
 const pool = [1, 2, 3, 4, 5];
 
@@ -35,19 +73,27 @@ class World {
   readonly highest = new Map<number, { term: number; commit: number }>();
   readonly reads = new Map<number, number>();
   readonly batchesSeen = new Map<TestNode, number>();
+  readonly tickedMs = new Map<TestNode, number>();
+  nowMs = 0;
+  leasesHeld = 0;
+  readonly eventsInTen: number;
+  readonly healsIn: number;
   committedTo = 0;
   proposals = 0;
   readId = 0;
 
-  constructor(seed: number) {
+  constructor(seed: number, leaseMs?: number) {
     this.random = randomFrom(seed);
+    this.eventsInTen = leaseMs === undefined ? 8 : 1;
+    this.healsIn = leaseMs === undefined ? 30 : 500;
     const limits = {
       appendBytesMax: 40 + this.random(300),
       inflightMessagesMax: 1 + this.random(4),
       tailBytesMax: this.random(400),
       committedBytesPerReadyMax: 40 + this.random(300),
     };
-    const options = { electionTicks: 10, heartbeatTicks: 2, random: this.random, limits };
+    const lease = leaseMs === undefined ? {} : { lease: { nowMs: () => this.nowMs, lengthMs: leaseMs } };
+    const options = { electionTicks, heartbeatTicks: 2, random: this.random, limits, ...lease };
     this.cluster = new TestCluster([1, 2, 3], options);
     for (const id of pool.slice(3)) this.cluster.add(id, { ...options, membership: membershipOf([]) });
   }
@@ -55,16 +101,26 @@ class World {
   /** Every node does some of its work, some of the wire arrives, and perhaps something happens. */
   step(): void {
     const { cluster, random } = this;
+    this.nowMs += 1;
     for (const node of cluster.nodes.values()) {
       if (random(10) < 6) this.#turn(node);
       if (random(10) < 6) this.#sync(node);
-      if (random(10) < 3 && node.isUp) node.raft.tick();
+      if (random(10) < 3 && node.isUp && this.#isTickDue(node)) this.#tick(node);
       if (!node.isUp && random(20) === 0) node.restart(random(6));
     }
-    if (random(30) === 0) cluster.heal();
+    if (random(this.healsIn) === 0) cluster.heal();
     for (let count = random(cluster.wire.length * 2); count > 0; count -= 1) this.#deliverOne();
     const anyone = cluster.node(pool[random(pool.length)] ?? 1);
-    if (random(10) < 8) this.#happen(random(3) === 0 ? anyone : (this.#anyLeader() ?? anyone));
+    if (random(10) < this.eventsInTen) this.#happen(random(3) === 0 ? anyone : (this.#anyLeader() ?? anyone));
+  }
+
+  #isTickDue(node: TestNode): boolean {
+    return node.core.lease === undefined || (this.tickedMs.get(node) ?? 0) + tickMs <= this.nowMs;
+  }
+
+  #tick(node: TestNode): void {
+    this.tickedMs.set(node, this.nowMs);
+    node.raft.tick();
   }
 
   #happen(node: TestNode): void {
@@ -177,6 +233,7 @@ class World {
       if (node.raft.role === 'leader') this.#checkLeader(node);
       this.#checkReads(node);
     }
+    for (const node of this.cluster.nodes.values()) if (node.isUp) this.#checkLease(node);
     this.#checkVotes();
   }
 
@@ -254,6 +311,14 @@ class World {
       if (index < (this.reads.get(id) ?? 0)) throw new Error(`read ${id} was confirmed at ${index}: stale`);
     }
     node.readsDropped.length = 0;
+  }
+
+  #checkLease({ raft, id }: TestNode): void {
+    const index = raft.leaseIndex();
+    if (index === undefined) return;
+    this.leasesHeld += 1;
+    if (index < this.committedTo)
+      throw new Error(`stale lease: node ${id} at ${index}, committed to ${this.committedTo}`);
   }
 
   /** One vote for each node and term, over all restarts. */

@@ -1,5 +1,6 @@
 import { LogIndex, NodeId, Term } from '@lockstep/contract/ids';
 import type { InflightsMax } from './inflights.ts';
+import { Lease, type LeaseOptions } from './lease.ts';
 import type { RaftLimits } from './limits.ts';
 import type { Progress } from './progress.ts';
 import { isVoter, type Voters } from './quorum.ts';
@@ -34,6 +35,8 @@ export interface RaftOptions {
   readonly stepDownOnRemoval?: boolean;
   /** The host's veto on campaigning (sealed, low disk). */
   readonly isElectable?: () => boolean;
+  /** Lease reads (`Raft.leaseIndex`), which trust clocks: all members have them, or none. Default none. */
+  readonly lease?: LeaseOptions;
 }
 
 /** Nobody: no leader, no vote, no transfer. */
@@ -53,6 +56,7 @@ export interface Core {
   readonly checkQuorum: boolean;
   readonly stepDownOnRemoval: boolean;
   readonly isElectable: () => boolean;
+  readonly lease: Lease | undefined;
 
   readonly log: RaftLog;
   term: Term;
@@ -60,6 +64,8 @@ export interface Core {
   role: Role;
   leader: NodeId;
 
+  /** Ticks since a leader of any term was heard, or since the start. Only leases ask for it. */
+  leaderElapsed: number;
   electionElapsed: number;
   heartbeatElapsed: number;
   /** Ticks without a leader until this node campaigns, as last drawn. */
@@ -113,6 +119,7 @@ export function createCore(options: RaftOptions): Core {
   const { hardState, snapshot, applied } = options;
   const log = new RaftLog({ snapshot, stored: options.stored, commit: hardState.commit, applied });
   const membershipIndex = options.membershipIndex ?? applied;
+  const lease = options.lease === undefined ? undefined : new Lease(options.lease);
   return {
     id: options.id,
     electionTicks: options.electionTicks,
@@ -123,12 +130,14 @@ export function createCore(options: RaftOptions): Core {
     checkQuorum: options.checkQuorum ?? true,
     stepDownOnRemoval: options.stepDownOnRemoval ?? true,
     isElectable: options.isElectable ?? (() => true),
+    lease,
     log,
     term: hardState.term,
     vote: hardState.vote,
     role: 'follower',
     leader: noNode,
     electionElapsed: 0,
+    leaderElapsed: 0,
     heartbeatElapsed: 0,
     electionTimeout: options.electionTicks + options.random(options.electionTicks),
     membership: options.membership,
@@ -143,7 +152,7 @@ export function createCore(options: RaftOptions): Core {
     isAppendWanted: false,
     transferee: noNode,
     uncommitted: new UncommittedBytes(options.limits.uncommittedBytesMax),
-    reads: new Reads(options.limits.readsWaitingMax),
+    reads: new Reads(options.limits.readsWaitingMax, lease),
     sequence: 0,
     persistedSequence: 0,
     handedHardState: { ...hardState, commit: log.commit },
@@ -165,6 +174,11 @@ export function votersOf(membership: Membership): Voters {
 
 export function inflightsMax(core: Core): InflightsMax {
   return { messages: core.limits.inflightMessagesMax, bytes: core.limits.inflightBytesMax };
+}
+
+/** With leases: it may have promised a leader, of whatever term, not to vote for another before an election timeout has passed. */
+export function isBoundByLease(core: Core): boolean {
+  return core.lease !== undefined && core.leaderElapsed < core.electionTicks;
 }
 
 /** Only a voter campaigns or counts: a learner, a removed node and one that is being restored from a snapshot don't. */

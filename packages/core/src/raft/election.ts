@@ -1,5 +1,5 @@
 import { LogIndex, type NodeId, Term } from '@lockstep/contract/ids';
-import { type Core, inflightsMax, isPromotable, noNode } from './core.ts';
+import { type Core, inflightsMax, isBoundByLease, isPromotable, noNode } from './core.ts';
 import { progressOf } from './progress.ts';
 import { type VoteResult, voteResult } from './quorum.ts';
 import { acknowledgeOwn, appendOwn } from './replication.ts';
@@ -14,6 +14,7 @@ export type CampaignKind = 'pre-vote' | 'vote' | 'transfer';
 /** Campaigns, if this node may: it leads already, is no voter, must install a snapshot, or has a committed membership change before it otherwise. */
 export function campaign(core: Core, kind: CampaignKind): void {
   if (core.role === 'leader' || !isPromotable(core) || hasUnappliedMembership(core) || !core.isElectable()) return;
+  if (kind !== 'transfer' && isBoundByLease(core)) return;
   if (kind === 'pre-vote') {
     becomePreCandidate(core);
     // A pre-vote promises nothing, so its own yes needs no disk.

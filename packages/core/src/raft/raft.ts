@@ -1,5 +1,5 @@
 import { LogIndex, type NodeId, Term } from '@lockstep/contract/ids';
-import { type Core, createCore, noNode, type RaftOptions } from './core.ts';
+import { type Core, createCore, isBoundByLease, noNode, type RaftOptions } from './core.ts';
 import { campaign, checkQuorum, handleVote, handleVoteReply, ownVotePersisted } from './election.ts';
 import { handleAppend, handleHeartbeat, handleSnapshot } from './following.ts';
 import { hasReady, ownEntriesFetched, takeReady } from './output.ts';
@@ -11,6 +11,7 @@ import {
   broadcastHeartbeat,
   handleAppendReply,
   handleHeartbeatReply,
+  hasCommittedInTerm,
   peerEntriesFetched,
   transferLeadership,
   whyNoProposal,
@@ -70,6 +71,7 @@ export class Raft {
   step(message: Message): void {
     const core = this.#core;
     if (message.to !== core.id || message.from === core.id || message.term === 0) return;
+    if ((message.type === 'vote' || message.type === 'pre-vote') && !message.transfer && isBoundByLease(core)) return;
     if (message.term > core.term && !meetLaterTerm(core, message)) return;
     if (message.term < core.term) {
       answerEarlierTerm(core, message);
@@ -84,6 +86,7 @@ export class Raft {
   tick(): void {
     const core = this.#core;
     core.electionElapsed += 1;
+    core.leaderElapsed += 1;
     if (core.role === 'leader') {
       tickLeader(core);
     } else if (core.electionElapsed >= core.electionTimeout) {
@@ -112,6 +115,16 @@ export class Raft {
     else core.reads.drop(id);
   }
 
+  /**
+   * The commit index, while this leader holds a lease: a read of a state that has applied it is linearizable, if the value is read
+   * and then this is asked in the same synchronous turn. Undefined without a lease: use `readIndex`.
+   */
+  leaseIndex(): LogIndex | undefined {
+    const core = this.#core;
+    const isAlone = core.role === 'leader' && core.transferee === noNode && core.lease?.isHeld === true;
+    return isAlone && hasCommittedInTerm(core) ? core.log.commit : undefined;
+  }
+
   /** As if the election timer had fired. */
   campaign(): void {
     campaign(this.#core, this.#core.preVote ? 'pre-vote' : 'vote');
@@ -122,9 +135,9 @@ export class Raft {
     if (this.#core.role === 'leader') transferLeadership(this.#core, to);
   }
 
-  /** A follower forgets its leader, so that it may vote for another before its election timer fires. */
+  /** A follower forgets its leader, so that it may vote for another before its election timer fires. Not with leases: it has promised not to. */
   forgetLeader(): void {
-    if (this.#core.role === 'follower') this.#core.leader = noNode;
+    if (this.#core.lease === undefined && this.#core.role === 'follower') this.#core.leader = noNode;
   }
 
   /** The stream to `node` broke: what was sent on it may be lost, so it is probed again. */
@@ -295,6 +308,7 @@ function stepFollower(core: Core, message: Message): void {
 function follow(core: Core, leader: NodeId): void {
   if (core.role !== 'follower') becomeFollower(core, core.term, leader);
   core.electionElapsed = 0;
+  core.leaderElapsed = 0;
   core.leader = leader;
 }
 

@@ -1,4 +1,5 @@
 import { LogIndex, type NodeId } from '@lockstep/contract/ids';
+import type { Lease } from './lease.ts';
 import { quorumIndex, type Voters } from './quorum.ts';
 import type { ReadConfirmed } from './types.ts';
 
@@ -18,6 +19,7 @@ const none: readonly never[] = [];
  */
 export class Reads {
   readonly #waitingMax: number;
+  readonly #lease: Lease | undefined;
   #waiting: number[] = [];
   #rounds: Round[] = [];
   #waitingCount = 0;
@@ -26,8 +28,9 @@ export class Reads {
   #confirmed: ReadConfirmed[] = [];
   #dropped: number[] = [];
 
-  constructor(waitingMax: number) {
+  constructor(waitingMax: number, lease?: Lease) {
     this.#waitingMax = waitingMax;
+    this.#lease = lease;
   }
 
   /** The newest position: every heartbeat carries it. */
@@ -64,6 +67,13 @@ export class Reads {
     this.#waiting = [];
   }
 
+  /** Heartbeats are about to leave. With leases each has a position of its own, so that its echo tells when it was sent. */
+  sending(): void {
+    if (this.#lease === undefined) return;
+    this.#position += 1;
+    this.#lease.sending(this.#position);
+  }
+
   echoed(node: NodeId, position: number): void {
     if (position > this.#position || position <= (this.#echoed.get(node) ?? 0)) return;
     this.#echoed.set(node, LogIndex(position));
@@ -71,11 +81,12 @@ export class Reads {
 
   /** Confirms the rounds that a quorum has echoed; `self` has heard its own heartbeats. */
   confirm(voters: Voters, self: NodeId): void {
-    if (this.#rounds.length === 0) return;
+    if (this.#rounds.length === 0 && this.#lease === undefined) return;
     const position = LogIndex(this.#position);
     const confirmed = quorumIndex(voters, (node) =>
       node === self ? position : (this.#echoed.get(node) ?? LogIndex(0)),
     );
+    this.#lease?.echoed(confirmed);
     let done = 0;
     for (const round of this.#rounds) {
       if (round.position > confirmed) break;
@@ -95,6 +106,7 @@ export class Reads {
     this.#waitingCount = 0;
     this.#position = 0;
     this.#echoed.clear();
+    this.#lease?.reset();
   }
 
   takeConfirmed(): readonly ReadConfirmed[] {

@@ -74,6 +74,7 @@ function leadWith(core: Core): void {
     return;
   }
   if (!isVoter(core.voters, core.transferee)) abortTransfer(core);
+  core.lease?.drop();
   core.reads.confirm(core.voters, core.id);
   // A smaller quorum may have what a larger one had not.
   if (advanceCommit(core)) return;

@@ -205,6 +205,7 @@ export function handleHeartbeatReply(core: Core, peer: Progress, reply: MessageO
 /** Heartbeats carry the newest read position, so that a lost round is asked again. */
 export function broadcastHeartbeat(core: Core): void {
   const { id: from, term, log } = core;
+  core.reads.sending();
   const readPosition = core.reads.position;
   for (const peer of core.progress.values()) {
     if (peer.node === from) continue;
@@ -212,9 +213,12 @@ export function broadcastHeartbeat(core: Core): void {
     const commit = LogIndex(Math.min(peer.match, log.commit));
     core.messages.push({ type: 'heartbeat', from, to: peer.node, term, commit, readPosition });
   }
+  // A lone voter is a quorum by itself.
+  if (core.lease !== undefined) core.reads.confirm(core.voters, core.id);
 }
 
 export function sendTimeoutNow(core: Core, to: NodeId): void {
+  core.lease?.giveUp();
   core.messages.push({ type: 'timeout-now', from: core.id, to, term: core.term });
 }
 

@@ -1,4 +1,5 @@
 import { LogIndex, NodeId, Term } from '@lockstep/contract/ids';
+import type { LeaseOptions } from './lease.ts';
 import { defaultRaftLimits, type RaftLimits } from './limits.ts';
 import { decodeMembershipChange } from './membership-codec.ts';
 import { Raft } from './raft.ts';
@@ -106,6 +107,7 @@ export interface TestNodeOptions {
   readonly preVote: boolean;
   readonly checkQuorum: boolean;
   readonly stepDownOnRemoval: boolean;
+  readonly lease: LeaseOptions;
   /** The log that the node starts with, from index 1. */
   readonly log: readonly Entry[];
   readonly hardState: HardState;
