@@ -63,3 +63,15 @@ export const lateTicksMax = 4;
 
 /** Times that one snapshot is offered to a follower before another is taken: its contents may be gone or damaged. */
 export const snapshotAttemptsMax = 6;
+
+/** How often a leader asks the voters for their clocks: clocks that are kept drift by far less than a millisecond meanwhile. */
+export const clockAskMs = 1_000;
+
+/** A reading whose question and answer took longer tells the time no better than to half of it. */
+export const clockRoundTripMsMax = 2_000;
+
+/** A voter that was silent this long has no say in what time it is. */
+export const clockReadingMs = 60_000;
+
+/** A leader whose clock is this far from the median of the voters' hands over: something is wrong with its machine. */
+export const clockOffMsMax = 60_000;

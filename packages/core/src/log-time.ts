@@ -1,8 +1,8 @@
 import { TimeMs } from '@lockstep/contract/ids';
 
 /**
- * The leader's side of the log's clock: its own wall clock, held so that it never goes back behind a time that this node has
- * stamped, answered a read with, or applied.
+ * The leader's side of the log's clock: the voters' (`MemberClocks`), held so that it never goes back behind a time that this node
+ * has stamped, answered a read with, or applied.
  */
 export class LogTime {
   readonly #wallMs: () => number;

@@ -52,4 +52,6 @@ export interface DriverStatus extends NodeStatus {
   readonly snapshotsTaken: number;
   readonly snapshotsInstalled: number;
   readonly isDiskStalled: boolean;
+  /** How far a leader's clock is ahead of the median of the voters'; 0 elsewhere. */
+  readonly clockOffMs: number;
 }

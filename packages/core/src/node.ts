@@ -3,19 +3,20 @@ import { ApplyFeed } from './apply-feed.ts';
 import { Compaction, defaultCompaction } from './compaction.ts';
 import { Electability } from './electability.ts';
 import { type Durable, GroupCommit } from './group-commit.ts';
-import { Leadership } from './leadership.ts';
+import { Leadership, mostAdvanced } from './leadership.ts';
 import { inboxMessagesMax, readyRoundsMax } from './limits.ts';
 import { LogTime } from './log-time.ts';
+import { MemberClocks } from './member-clocks.ts';
 import { MembershipHistory } from './membership-history.ts';
-import type { PeerAddress, PeerMessage, Peers } from './peers/peers.ts';
+import type { PeerMessage, Peers } from './peers/peers.ts';
 import type { ConsensusNode, DriverStatus, NodeOptions } from './node-options.ts';
-import { Proposals } from './proposals.ts';
+import { firstRequestId, Proposals } from './proposals.ts';
 import { defaultRaftLimits } from './raft/limits.ts';
 import { decodeMembershipChange } from './raft/membership-codec.ts';
 import { Raft } from './raft/raft.ts';
-import type { Entry, EntryFetch, Membership, Message, Ready, Role, SnapshotMeta } from './raft/types.ts';
+import type { Entry, EntryFetch, Message, Ready, Role, SnapshotMeta } from './raft/types.ts';
 import { Reads } from './reads.ts';
-import { recoverStart, type Start } from './recover-start.ts';
+import { recoverStart, type Start, votersAre } from './recover-start.ts';
 import { type SnapshotPullOptions, startSnapshotPull } from './snapshot/snapshot-pull.ts';
 import { SnapshotInstall } from './snapshot-install.ts';
 import { SnapshotOffers } from './snapshot-offers.ts';
@@ -58,6 +59,7 @@ class Driver {
   readonly #commits: GroupCommit;
   readonly #memberships: MembershipHistory;
   readonly #electability: Electability;
+  readonly #clocks: MemberClocks;
   readonly #offers: SnapshotOffers;
   readonly #install: SnapshotInstall;
   readonly #peers: Peers;
@@ -86,6 +88,7 @@ class Driver {
     if (start.firstWrite !== undefined) this.#commits.add(start.firstWrite, []);
     const onApplied = (entries: readonly Entry[]): void => this.compaction.applied(entries);
     this.feed = new ApplyFeed({ store, machine, stored, known: start.applied, enter, onApplied });
+    this.#clocks = this.#newClocks();
     const parts = {
       id,
       store,
@@ -96,9 +99,12 @@ class Driver {
       feed: this.feed,
       memberships: this.#memberships,
       timings: this.#timings,
-      leadership: new Leadership(this.core, () => this.feed.applied),
+      leadership: new Leadership(this.core, {
+        appliedIndex: () => this.feed.applied,
+        isTimeKnown: () => this.#clocks.isKnown(),
+      }),
       time: new LogTime(
-        () => clock.wallMs(),
+        () => this.#clocks.nowMs(),
         () => machine.lastTimeMs(),
       ),
       send: (to: NodeId, message: PeerMessage) => this.#send(to, message),
@@ -163,6 +169,7 @@ class Driver {
       snapshotsTaken: this.#offers.takenCount,
       snapshotsInstalled: this.#install.installedCount,
       isDiskStalled: this.#isDiskStalled,
+      clockOffMs: this.#clocks.offMs,
     };
   }
 
@@ -176,6 +183,19 @@ class Driver {
         this.#stop();
         this.#options.onFatal(error);
       },
+    });
+  }
+
+  #newClocks(): MemberClocks {
+    const { id, clock, log } = this.#options;
+    return new MemberClocks({
+      id,
+      core: this.core,
+      clock,
+      membership: () => this.#memberships.current,
+      send: (to, message) => this.#send(to, message),
+      handOver: (to) => this.transferLeader(to),
+      log,
     });
   }
 
@@ -217,6 +237,7 @@ class Driver {
   #turn(isTick: boolean): void {
     this.#inboxMessages = 0;
     this.#install.deliver();
+    this.#clocks.maybeAsk();
     this.reads.drain();
     this.proposals.drain();
     if (isTick) this.#tick();
@@ -348,6 +369,10 @@ class Driver {
         return this.proposals.answered(message.id, message.outcome);
       case 'read-index-reply':
         return this.reads.answered(message.id, message.outcome);
+      case 'clock-ask':
+        return this.#clocks.answer(from, message.id);
+      case 'clock':
+        return this.#clocks.told(from, message.id, message.wallMs);
       default:
         message satisfies never;
     }
@@ -419,20 +444,4 @@ class Driver {
     this.reads.close();
     this.#flush();
   }
-}
-
-function votersAre(members: readonly PeerAddress[]): Membership {
-  const voters = members.map(({ node }) => node);
-  return { voters, votersOutgoing: [], learners: [], learnersNext: [], autoLeave: false };
-}
-
-/** Requests are numbered from a random place on, so that an answer to an earlier run of this node finds no request. */
-function firstRequestId(random: (below: number) => number): number {
-  return random(2 ** 30) * 2 ** 20 + 1;
-}
-
-function mostAdvanced(core: Raft): NodeId | undefined {
-  const { id, progress } = core.status();
-  const candidates = progress.filter((peer) => peer.node !== id && !peer.isLearner && peer.isRecentlyActive);
-  return candidates.toSorted((a, b) => b.match - a.match)[0]?.node;
 }

@@ -305,3 +305,8 @@ function refused(reason: RefusedReason): ProposeOutcome {
 function appended(index: number, term: number, ordinal: number): ProposeOutcome {
   return { kind: 'appended', index: LogIndex(index), term: Term(term), ordinal };
 }
+
+/** Requests are numbered from a random place on, so that an answer to an earlier run of this node finds no request. */
+export function firstRequestId(random: (below: number) => number): number {
+  return random(2 ** 30) * 2 ** 20 + 1;
+}

@@ -1,6 +1,7 @@
 import { LockstepError } from '@lockstep/contract/errors';
 import { LogIndex, NodeId } from '@lockstep/contract/ids';
 import type { StoredLog } from './log/log-store.ts';
+import type { PeerAddress } from './peers/peers.ts';
 import type { StateMachine } from './port.ts';
 import type { HardState, Membership, PersistBatch, SnapshotMeta } from './raft/types.ts';
 
@@ -80,4 +81,10 @@ function afterReset(stored: StoredLog, snapshot: SnapshotMeta): StoredLog {
     termRuns: [],
     tail: [],
   };
+}
+
+/** The membership of a cluster that begins with all of `members` as voters. */
+export function votersAre(members: readonly PeerAddress[]): Membership {
+  const voters = members.map(({ node }) => node);
+  return { voters, votersOutgoing: [], learners: [], learnersNext: [], autoLeave: false };
 }

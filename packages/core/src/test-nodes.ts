@@ -153,6 +153,8 @@ export class TestNodes {
   readonly cutOff: Set<NodeId> = new Set();
   /** Nodes whose disk answers nothing any more. */
   readonly hanging: Set<NodeId> = new Set();
+  /** How far a node's wall clock is ahead. */
+  readonly aheadMs: Map<NodeId, number> = new Map();
   readonly #options: Partial<NodeOptions>;
 
   constructor(count: number, options: Partial<NodeOptions> = {}) {
@@ -185,7 +187,7 @@ export class TestNodes {
       id,
       clock: {
         nowMs: () => time.nowMs,
-        wallMs: () => 1_000_000 + time.nowMs,
+        wallMs: () => 1_000_000 + time.nowMs + (this.aheadMs.get(id) ?? 0),
         setTimer: (ms, run) => time.after(ms, run),
       },
       // Different timeouts for each node: the first one wins.

@@ -224,7 +224,7 @@ export const mutants: readonly Mutant[] = [
     edits: [
       {
         file: 'leadership.ts',
-        from: '    return this.#appliedIndex() >= this.#beginsAt;',
+        from: '    return this.#appliedIndex() >= this.#beginsAt && this.#isTimeKnown();',
         to: '    return this.#appliedIndex() >= 0;',
       },
     ],

@@ -58,6 +58,8 @@ function claimedSender(message: PeerMessage): NodeId | undefined {
       return message.message.from;
     case 'propose':
     case 'read-index':
+    case 'clock-ask':
+    case 'clock':
       return message.from;
     case 'proposed':
     case 'read-index-reply':

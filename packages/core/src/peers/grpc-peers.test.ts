@@ -22,7 +22,8 @@ import {
   requestBytesMax,
   snapshotChunkBytesMax,
 } from './limits.ts';
-import { encodeHello, encodeMessages } from './peer-codec.ts';
+import { encodeHello } from './hello.ts';
+import { encodeMessages } from './peer-codec.ts';
 import type { PeerTls } from './peer-dialer.ts';
 import type { PeerLogEvent } from './peer-log.ts';
 import { asIs, pullSnapshotMethod, receiveMethod, toBuffer } from './peer-method.ts';

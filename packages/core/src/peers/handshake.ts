@@ -1,7 +1,7 @@
 import { LockstepError } from '@lockstep/contract/errors';
 import type { NodeId } from '@lockstep/contract/ids';
 import { protocolVersionMax, protocolVersionMin } from './limits.ts';
-import { decodeHello, encodeHello } from './peer-codec.ts';
+import { decodeHello, encodeHello } from './hello.ts';
 
 /** Who this node is to the others. */
 export interface PeerIdentity {

@@ -14,7 +14,8 @@ import {
   proposeTransactionsMax,
   snapshotChunkBytesMax,
 } from './limits.ts';
-import { decodeHello, decodeMessages, encodedBytes, encodeHello, encodeMessages } from './peer-codec.ts';
+import { decodeHello, encodeHello } from './hello.ts';
+import { decodeMessages, encodedBytes, encodeMessages } from './peer-codec.ts';
 import type { PeerMessage } from './peers.ts';
 import { chunkAt, decodeChunk, decodePullRequest, encodeChunk, encodePullRequest } from './snapshot-transfer.ts';
 
@@ -110,6 +111,8 @@ const peerMessage: fc.Arbitrary<PeerMessage> = fc.oneof(
     ),
   }),
   fc.record({ kind: fc.constant('read-index' as const), from: nodeId, id: u53 }),
+  fc.record({ kind: fc.constant('clock-ask' as const), from: nodeId, id: u53 }),
+  fc.record({ kind: fc.constant('clock' as const), from: nodeId, id: u53, wallMs: u53 }),
   fc.record({
     kind: fc.constant('read-index-reply' as const),
     id: u53,

@@ -6,7 +6,6 @@ import { FrameWriter } from './frame-writer.ts';
 import {
   appendEntriesMax,
   frameBytesMax,
-  frameClusterIdBytesMax,
   frameMembersMax,
   frameMessagesMax,
   frameSnapshotIdBytesMax,
@@ -19,13 +18,14 @@ import type { PeerMessage, RefusedReason } from './peers.ts';
  * The frame, all integers little-endian, u53 = 8 bytes that hold a safe integer:
  *
  *   messages := 0x4d count:u32 message*
- *   hello    := 0x48 magic:u32 versionMin:u16 versionMax:u16 clusterId:str node:u53 incarnation:u53
  *
  *   message  := 1..10 from:u53 to:u53 term:u53 body      a Raft message, numbered as in `raftTypes`
  *            |  32 from:u53 id:u53 count:u32 bytes*      propose
  *            |  33 id:u53 (0 index:u53 term:u53 ordinal:u53 | 1 reason:u8)
  *            |  34 from:u53 id:u53                       read-index
  *            |  35 id:u53 (0 index:u53 timeMs:u53 | 1 reason:u8)
+ *            |  40 from:u53 id:u53                       clock-ask
+ *            |  41 from:u53 id:u53 wallMs:u53            clock
  *   append's body := prevIndex:u53 prevTerm:u53 commit:u53 count:u32 (type:u8 term:u53 bytes)*
  *                    (an entry's index is its predecessor's plus one, so that a gap can't even be written)
  *   bytes    := length:u32 byte*       str := length:u16 utf8
@@ -35,8 +35,6 @@ import type { PeerMessage, RefusedReason } from './peers.ts';
  */
 
 const frameMessages = 0x4d;
-const frameHello = 0x48;
-const helloMagic = 0x4b_4c_01_50;
 const raftTypes = [
   'pre-vote',
   'pre-vote-reply',
@@ -55,15 +53,8 @@ const proposeKind = 32;
 const proposedKind = 33;
 const readIndexKind = 34;
 const readIndexReplyKind = 35;
-
-/** The first frame on a stream, from either side: who speaks, and which versions of the protocol. */
-export interface Hello {
-  readonly clusterId: string;
-  readonly node: number;
-  readonly incarnation: number;
-  readonly versionMin: number;
-  readonly versionMax: number;
-}
+const clockAskKind = 40;
+const clockKind = 41;
 
 /** Encodes one frame. Refuses with `too-large` what `decodeMessages` would refuse. */
 export function encodeMessages(messages: readonly PeerMessage[]): Uint8Array {
@@ -93,41 +84,11 @@ export function decodeMessages(frame: Uint8Array): readonly PeerMessage[] {
   return messages;
 }
 
-export function encodeHello(hello: Hello): Uint8Array {
-  const sizing = new FrameWriter(undefined);
-  writeHello(sizing, hello);
-  const writer = new FrameWriter(Buffer.allocUnsafeSlow(sizing.length));
-  writeHello(writer, hello);
-  return writer.bytes();
-}
-
-export function decodeHello(frame: Uint8Array): Hello {
-  const reader = new FrameReader(frame);
-  if (reader.u8('kind') !== frameHello) throw reader.refusal('is not a hello');
-  if (reader.u32('magic') !== helloMagic) throw reader.refusal('is not from a Lockstep node');
-  const versionMin = reader.u16('version range');
-  const versionMax = reader.u16('version range');
-  const clusterId = reader.text('cluster id', frameClusterIdBytesMax);
-  const hello = { clusterId, node: reader.u53('node'), incarnation: reader.u53('incarnation'), versionMin, versionMax };
-  reader.end();
-  return hello;
-}
-
 /** How many bytes of a frame `message` takes: what a queue counts. */
 export function encodedBytes(message: PeerMessage): number {
   const sizing = new FrameWriter(undefined);
   writeMessage(sizing, message);
   return sizing.length;
-}
-
-function writeHello(writer: FrameWriter, hello: Hello): void {
-  writer.u8(frameHello);
-  writer.u32(helloMagic);
-  writer.u16(hello.versionMin);
-  writer.u16(hello.versionMax);
-  writer.text('cluster id', hello.clusterId, frameClusterIdBytesMax);
-  writer.u53('node', hello.node);
-  writer.u53('incarnation', hello.incarnation);
 }
 
 function writeMessages(writer: FrameWriter, messages: readonly PeerMessage[]): void {
@@ -162,6 +123,17 @@ function writeMessage(writer: FrameWriter, message: PeerMessage): void {
       writer.u8(readIndexReplyKind);
       writer.u53('id', message.id);
       writeReadOutcome(writer, message.outcome);
+      return;
+    case 'clock-ask':
+      writer.u8(clockAskKind);
+      writer.u53('from', message.from);
+      writer.u53('id', message.id);
+      return;
+    case 'clock':
+      writer.u8(clockKind);
+      writer.u53('from', message.from);
+      writer.u53('id', message.id);
+      writer.u53('wall clock', message.wallMs);
       return;
     default:
       message satisfies never;
@@ -274,6 +246,10 @@ function readMessage(reader: FrameReader): PeerMessage {
       return { kind: 'read-index', from: reader.node('from'), id: reader.u53('id') };
     case readIndexReplyKind:
       return { kind: 'read-index-reply', id: reader.u53('id'), outcome: readReadOutcome(reader) };
+    case clockAskKind:
+      return { kind: 'clock-ask', from: reader.node('from'), id: reader.u53('id') };
+    case clockKind:
+      return { kind: 'clock', from: reader.node('from'), id: reader.u53('id'), wallMs: reader.u53('wall clock') };
     default:
       return { kind: 'raft', message: readRaft(reader, kind) };
   }

@@ -26,7 +26,10 @@ export type PeerMessage =
       readonly outcome:
         | { readonly kind: 'confirmed'; readonly index: number; readonly timeMs: number }
         | { readonly kind: 'refused'; readonly reason: RefusedReason };
-    };
+    }
+  /** The leader asks what time it is by a voter's clock. */
+  | { readonly kind: 'clock-ask'; readonly from: NodeId; readonly id: number }
+  | { readonly kind: 'clock'; readonly from: NodeId; readonly id: number; readonly wallMs: number };
 
 export type RefusedReason = 'no-leader' | 'sealed' | 'busy' | 'too-large' | 'disk-full';
 
