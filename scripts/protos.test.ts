@@ -29,6 +29,7 @@ import { filesWith, root } from './source-tree.ts';
 
 /** Which modules write the messages of `protos/lockstep/facts/<name>/v1/facts.proto`. */
 const writers: { readonly [name: string]: readonly string[] } = {
+  host: ['packages/server/src/host-facts.ts'],
   kv: ['packages/engine-kv/src/facts.ts'],
   pki: ['packages/engine-pki/src/facts.ts', 'packages/engine-pki/src/records.ts'],
   policy: ['packages/policy/src/facts.ts'],

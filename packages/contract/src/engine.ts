@@ -1,6 +1,7 @@
 import type { Fields, FieldValues } from './fields.ts';
 import type { LogIndex, MountId, NamespaceId, TimeMs } from './ids.ts';
 import type { JsonObject } from './json.ts';
+import type { Secret } from './secret.ts';
 import type { ReadableState, WritableState } from './state.ts';
 import type { Codec } from './wire.ts';
 
@@ -51,6 +52,8 @@ export interface Decision<Fact> {
    * is what a repeat with the same idempotency key gets.
    */
   readonly reply: Reply | ((results: readonly (JsonObject | undefined)[]) => Reply);
+  /** The reply tells a secret that the log doesn't keep: it is not stored for repeats with the same idempotency key, which are refused. */
+  readonly isSecret?: boolean;
 }
 
 /** Who asks, once the token was looked up. */
@@ -61,6 +64,8 @@ export interface Caller {
   readonly displayName: string;
   readonly policies: readonly string[];
   readonly isRoot: boolean;
+  /** Whether the caller's policies grant anything on a path that begins with `prefix`: then it may know what is mounted there. */
+  readonly mayUseBelow: (prefix: string) => boolean;
 }
 
 /** Everything a handler may use from outside itself. */
@@ -71,6 +76,8 @@ export interface Call {
   readonly random: (size: number) => Buffer;
   readonly mount: MountView;
   readonly caller: Caller | undefined;
+  /** The caller's token as it was presented, for replies that repeat it. */
+  readonly presentedToken: Secret | undefined;
   /** The fact version in force in the cluster: a handler records no newer fact. */
   readonly factVersion: number;
   /** Set when this request repeats one with the same idempotency key whose reply held a secret: what apply returned for it. The handler must undo that one and do the request anew. */

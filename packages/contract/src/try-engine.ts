@@ -8,12 +8,14 @@ import { LogIndex, MountId, rootNamespace, TimeMs } from './ids.ts';
 import type { JsonObject } from './json.ts';
 import { MemoryState } from './memory-state.ts';
 import { RouteTable } from './route-table.ts';
+import type { Secret } from './secret.ts';
 import type { ReadableState } from './state.ts';
 
 export interface TryEngineOptions {
   readonly mountPath?: string;
   readonly options?: { readonly [key: string]: string };
   readonly caller?: Caller;
+  readonly presentedToken?: Secret;
   /** Deterministic randomness for a test that needs it. */
   readonly random: (size: number) => Buffer;
   readonly startMs?: number;
@@ -44,6 +46,7 @@ const trialCaller: Caller = {
   displayName: 'trial',
   policies: ['root'],
   isRoot: true,
+  mayUseBelow: () => true,
 };
 
 function mountView(options: TryEngineOptions): MountView {
@@ -74,6 +77,7 @@ export function tryEngine(engine: Engine, options: TryEngineOptions): TriedEngin
     random: options.random,
     mount: mountView(options),
     caller: options.caller ?? trialCaller,
+    presentedToken: options.presentedToken,
     factVersion: 1,
     supersedes: undefined,
     offload: async ({ module, exportName, argument }) => {

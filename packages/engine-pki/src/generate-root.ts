@@ -138,6 +138,7 @@ export async function generateRoot(call: Call, values: RootValues): Promise<Deci
     serial_number: colonSerial(serial),
   };
   return {
+    isSecret: values.exported !== 'internal',
     facts: [{ type: 'rootGenerated', issuerId, issuer, key: record, serial, notAfterSeconds }],
     expects,
     reply: validity.warnings.length === 0 ? { data } : { data, warnings: validity.warnings },

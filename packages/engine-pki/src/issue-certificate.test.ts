@@ -734,6 +734,7 @@ describe('a repeat with the same idempotency key', () => {
         maxLeaseTtlSeconds: 36_000,
       },
       caller: undefined,
+      presentedToken: undefined,
       factVersion: 1,
       supersedes,
       offload: () => Promise.reject(new Error('no worker is needed')),

@@ -1,7 +1,7 @@
-import type { WritableState } from '@lockstep/contract/state';
+import { emptyValue, type WritableState } from '@lockstep/contract/state';
 import type { MountRecord, SystemFact, TunedMount } from './facts.ts';
 import { encodeFactVersion, readFactVersion } from './fact-version.ts';
-import { factVersionKey, mountsKey } from './keys.ts';
+import { disabledKey, factVersionKey, mountsKey } from './keys.ts';
 import { readMountTable } from './mount-table.ts';
 import { storedMounts } from './stored-mounts.ts';
 
@@ -11,8 +11,8 @@ export function apply(state: WritableState, fact: SystemFact): undefined {
     case 'mountEnabled':
       return write(state, [...mounts, fact]);
     case 'mountDisabled':
-      // Its data can't be reached any more, since ids are never used again; it is left for a later sweep, because apply
-      // reads points only.
+      // Its data can't be reached any more, since ids are never used again; the sweeper removes it, because apply reads points only.
+      state.put(disabledKey(fact.id), emptyValue);
       return write(
         state,
         mounts.filter((mount) => mount.id !== fact.id),

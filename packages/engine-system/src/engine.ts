@@ -6,7 +6,7 @@ import type { JsonObject } from '@lockstep/contract/json';
 import { apply } from './apply.ts';
 import { authMountReply, refuseAuthChange } from './auth-mounts.ts';
 import { disableMount, enableMount, requireMount, tuneMount } from './change-mounts.ts';
-import { type SystemFact, systemFacts } from './facts.ts';
+import { type MountRecord, type SystemFact, systemFacts } from './facts.ts';
 import { descriptionLengthMax } from './limits.ts';
 import { mountReply, mountsReply, systemMountRecord, tokenMountRecord, tuneReply } from './mount-replies.ts';
 import { mountRecordAt, readMountTable } from './mount-table.ts';
@@ -107,11 +107,15 @@ const forClients: readonly Route<SystemFact>[] = [
   route({
     operation: 'read',
     path: 'internal/ui/mounts',
-    summary: 'List the mounts and auth methods, as consoles ask for them',
+    summary: 'List the mounts and auth methods that the caller may know of, as consoles ask for them',
     fields: {},
+    isPublic: true,
     handle: (call) => ({
       reply: {
-        data: { auth: mountsReply([tokenMountRecord]), secret: mountsReply(readMountTable(call.state).mounts) },
+        data: {
+          auth: mountsReply([tokenMountRecord].filter((mount) => mayKnow(call, mount, 'auth/'))),
+          secret: mountsReply(readMountTable(call.state).mounts.filter((mount) => mayKnow(call, mount))),
+        },
       },
     }),
   }),
@@ -120,10 +124,11 @@ const forClients: readonly Route<SystemFact>[] = [
     path: 'internal/ui/mounts/:path*',
     summary: 'Which mount a path lies in (asked by the kv commands before anything else)',
     fields: { path },
+    isPublic: true,
     handle: (call, fields) => {
       const mount = mountRecordAt(call.state, fields.path);
       // Never 404: clients would take it for version 1.
-      if (mount === undefined)
+      if (mount === undefined || call.caller?.mayUseBelow(mount.path) !== true)
         throw new LockstepError(
           'denied',
           `preflight capability check returned 403, please ensure client's policies grant access to path "${fields.path}/"`,
@@ -132,6 +137,11 @@ const forClients: readonly Route<SystemFact>[] = [
     },
   }),
 ];
+
+/** Whoever may use anything in a mount may know that it is there; one that is listed, anybody. */
+function mayKnow(call: Call, mount: MountRecord, above: string = ''): boolean {
+  return mount.isListed || call.caller?.mayUseBelow(above + mount.path) === true;
+}
 
 function readMount(call: Call, at: string): JsonObject {
   const tuned = tunePath(at);

@@ -4,7 +4,7 @@ import { systemFacts } from './facts.ts';
 import { factVersionKey } from './keys.ts';
 
 /** What every cluster starts with. */
-const firstFactVersion = 1;
+export const firstFactVersion = 1;
 
 /** The fact version in force: no handler records a newer fact. Raised only once every member has said that it speaks it. */
 export function readFactVersion(state: Pick<ReadableState, 'get'>): number {

@@ -52,8 +52,8 @@ export function admit(host: Host, request: DoorRequest, now: TimeMs): Admitted {
   }
   const { route, parameters } = found.match;
   const parsed = parseFieldsAfterPolicy(route, { ...request.data, ...parameters });
-  const caller = token === undefined ? undefined : callerOf(token);
-  const call = host.callFor({ mount, caller, now });
+  const caller = token === undefined || acl === undefined ? undefined : callerOf(token, acl);
+  const call = host.callFor({ mount, caller, presentedToken: token === undefined ? undefined : request.token, now });
   if (!isPublic && acl !== undefined)
     authorise(acl, { request, route, call, fields: parsed.kind === 'ok' ? parsed.values : undefined });
   if (parsed.kind === 'refused') throw parsed.error;
@@ -118,13 +118,14 @@ function policyPath(request: { readonly operation: Operation; readonly path: str
   return request.operation === 'list' ? `${request.path}/` : request.path;
 }
 
-function callerOf(token: Token): Caller {
+function callerOf(token: Token, acl: Acl): Caller {
   return {
     tokenId: token.id,
     accessor: token.accessor,
     displayName: token.displayName,
     policies: token.policies,
     isRoot: token.policies.includes('root'),
+    mayUseBelow: acl.grantsBelow,
   };
 }
 

@@ -3,6 +3,8 @@ import { readCounter } from '@lockstep/contract/counter';
 import type { AppliedAt, Engine } from '@lockstep/contract/engine';
 import type { MountId } from '@lockstep/contract/ids';
 import type { JsonObject } from '@lockstep/contract/json';
+import { applyHostFact } from './apply-host-fact.ts';
+import { hostFacts } from './host-facts.ts';
 import { rememberOutcome } from './idempotency.ts';
 import { hostMount, tokenMount } from './mounts.ts';
 import type { EntryWriter } from './state/state-db.ts';
@@ -22,7 +24,7 @@ export type TransactionResult =
   | { readonly kind: 'failed'; readonly mount: MountId; readonly cause: unknown };
 
 /** Which engine a mount's facts belong to, by the state as it is at this point of the entry. */
-export type EngineOf = (writer: EntryWriter, mount: MountId) => Engine | undefined;
+export type EngineOf = (writer: EntryWriter, mount: MountId) => Pick<Engine, 'apply'> | undefined;
 
 /** Folds one transaction into the state: as a whole, or not at all. Called in entry order on every node. */
 export function applyTransaction(
@@ -36,7 +38,7 @@ export function applyTransaction(
   writer.begin();
   const results: FactResult[] = [];
   for (const record of transaction.facts) {
-    const engine = engineOf(writer, record.mount);
+    const engine = record.mount === hostMount ? hostsOwn(writer) : engineOf(writer, record.mount);
     if (engine === undefined) {
       writer.rollback();
       return { kind: 'conflict', expect: { kind: 'mount-gone', mount: record.mount } };
@@ -58,6 +60,11 @@ export function applyTransaction(
   }
   writer.commit();
   return { kind: 'applied', results };
+}
+
+/** The host's facts reach more than one mount's state. */
+function hostsOwn(writer: EntryWriter): Pick<Engine, 'apply'> {
+  return { apply: (_state, fact) => applyHostFact(writer, hostFacts.decode(fact)) };
 }
 
 function holds(writer: EntryWriter, expect: HostExpect, at: Omit<AppliedAt, 'factVersion'>): boolean {

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { DevCluster } from './dev/dev-cluster.ts';
+import { exitHurried, onStopSignals } from './stop-signals.ts';
 
 export interface DevOptions {
   readonly nodes: number;
@@ -18,13 +19,21 @@ export interface DevOptions {
 export async function runDev(options: DevOptions): Promise<void> {
   const directory = resolve(options.directory ?? mkdtempSync(join(tmpdir(), 'lockstep-dev-')));
   let isStopping = false;
+  const clear = (): void => {
+    if (options.directory === undefined) rmSync(directory, { recursive: true, force: true });
+  };
   const stopAsked = new Promise<void>((resolved) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-      process.once(signal, () => {
+    onStopSignals({
+      stop: () => {
         isStopping = true;
         resolved();
-      });
-    }
+      },
+      // The nodes end with this process, whose end of their input they see.
+      hurry: () => {
+        clear();
+        process.exit(exitHurried);
+      },
+    });
   });
   try {
     const cluster = await DevCluster.start(
@@ -45,7 +54,7 @@ export async function runDev(options: DevOptions): Promise<void> {
     process.stderr.write('lockstep dev: stopping\n');
     await cluster.stop();
   } finally {
-    if (options.directory === undefined) rmSync(directory, { recursive: true, force: true });
+    clear();
   }
 }
 

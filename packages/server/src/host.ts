@@ -3,14 +3,16 @@ import { type Token, useOf } from '@lockstep/auth/token/lookup';
 import type { Call, Caller, Engine } from '@lockstep/contract/engine';
 import { type ErrorCode, LockstepError } from '@lockstep/contract/errors';
 import { type MountId, rootNamespace, TimeMs } from '@lockstep/contract/ids';
+import type { Secret } from '@lockstep/contract/secret';
 import type { ReadableState } from '@lockstep/contract/state';
 import type { RefusedReason } from '@lockstep/core/peers/peers';
 import type { Consensus } from '@lockstep/core/port';
+import { readFactVersion } from '@lockstep/engine-system/fact-version';
 import type { AuditedRequests } from './audited-requests.ts';
 import { capabilityRoutes } from './capability-routes.ts';
 import { AclCache } from './caller-acl.ts';
 import type { DoorReply, DoorRequest } from './doors/door.ts';
-import { tokenMount } from './mounts.ts';
+import { systemMount, tokenMount } from './mounts.ts';
 import type { Offload } from './offload.ts';
 import type { Positions, Recorded } from './positions.ts';
 import type { ResolvedMount } from './resolve-mount.ts';
@@ -81,14 +83,25 @@ export class Host {
     );
   }
 
-  callFor(parts: { readonly mount: ResolvedMount; readonly caller: Caller | undefined; readonly now: TimeMs }): Call {
+  /** The fact version in force, which all members speak. */
+  get factVersion(): number {
+    return readFactVersion(this.state(systemMount));
+  }
+
+  callFor(parts: {
+    readonly mount: ResolvedMount;
+    readonly caller: Caller | undefined;
+    readonly presentedToken: Secret | undefined;
+    readonly now: TimeMs;
+  }): Call {
     return {
       state: this.state(parts.mount.view.id),
       now: parts.now,
       random: randomBytes,
       mount: parts.mount.view,
       caller: parts.caller,
-      factVersion: 1,
+      presentedToken: parts.presentedToken,
+      factVersion: this.factVersion,
       supersedes: undefined,
       offload: (work) => this.#parts.offload.run(work),
     };
@@ -102,7 +115,7 @@ export class Host {
     const use = token === undefined ? undefined : useOf(token);
     if (use === undefined) return { facts: [], expects: [] };
     return {
-      facts: [{ mount: tokenMount, factVersion: 1, fact: use.fact }],
+      facts: [{ mount: tokenMount, factVersion: this.factVersion, fact: use.fact }],
       expects: [{ ...use.expect, mount: tokenMount }],
     };
   }

@@ -78,7 +78,29 @@ export function rememberOutcome(
   return true;
 }
 
+const duePrefix = 'due/';
+const dueHeadLength = duePrefix.length + 15 + 1;
+
 /** Orders by time as text: fifteen digits reach the year 33658. */
 export function dueKey(timeMs: number, key: string): string {
-  return `due/${String(timeMs).padStart(15, '0')}/${key}`;
+  return `${duePrefix}${String(timeMs).padStart(15, '0')}/${key}`;
+}
+
+/** At most `limit` keys of that index whose outcomes are not recalled any more at `nowMs`. */
+export async function overdueOutcomes(state: ReadableState, nowMs: number, limit: number): Promise<readonly string[]> {
+  const keys = await state.keys({ prefix: duePrefix, limit });
+  return keys.filter((key) => timeOfDue(key) <= nowMs);
+}
+
+/** Apply's part: the index key goes, and with it the outcome, unless a later request has taken its place meanwhile. */
+export function forgetOutcome(writer: EntryWriter, key: string): void {
+  const host = writer.mount(hostMount);
+  host.delete(key);
+  const outcome = key.slice(dueHeadLength);
+  const stored = host.get(outcome);
+  if (stored !== undefined && outcomeWire.decode(stored).atMs + rememberedMs <= timeOfDue(key)) host.delete(outcome);
+}
+
+function timeOfDue(key: string): number {
+  return Number(key.slice(duePrefix.length, dueHeadLength - 1));
 }

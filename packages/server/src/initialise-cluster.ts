@@ -2,6 +2,7 @@ import { createRootToken } from '@lockstep/auth/token/create-root-token';
 import { LockstepError } from '@lockstep/contract/errors';
 import type { JsonObject } from '@lockstep/contract/json';
 import type { Secret } from '@lockstep/contract/secret';
+import { firstFactVersion } from '@lockstep/engine-system/fact-version';
 import { Barrier } from '@lockstep/seal/barrier';
 import { initialise, type SealChoice } from '@lockstep/seal/initialise';
 import type { Random } from '@lockstep/seal/random';
@@ -31,7 +32,7 @@ export async function foundCluster(options: {
   const { token, facts } = createRootToken({ random, nowMs });
   const founding = encodeTransaction({
     expects: [],
-    facts: facts.map((fact) => ({ mount: tokenMount, factVersion: 1, fact })),
+    facts: facts.map((fact) => ({ mount: tokenMount, factVersion: firstFactVersion, fact })),
     remembered: undefined,
   });
   // A barrier of its own, so that this node stays sealed until the entry is committed.

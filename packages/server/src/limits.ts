@@ -20,3 +20,11 @@ export const stateSyncMs = 1_000;
 export const offloadQueueMax = 64;
 /** Worker threads for heavy work: a node shares its machine with consensus, which must not wait. */
 export const offloadWorkersMax = 2;
+/** What one transaction of the sweeper forgets: some tens of kilobytes, applied in a few milliseconds, so that requests go between. */
+export const sweepKeysMax = 512;
+/** Disabled mounts looked at in one round. One is enough: the next round takes the next. */
+export const disabledMountsMax = 1;
+/** How often a leader looks for what is over. What has expired is refused at once; only its room is freed later. */
+export const sweepEveryMs = 5_000;
+/** A round that takes longer has no quorum. */
+export const sweepDeadlineMs = 10_000;

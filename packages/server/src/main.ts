@@ -4,6 +4,7 @@ import { LockstepError } from '@lockstep/contract/errors';
 import { readConfig } from './config.ts';
 import { faultFields, openLog } from './log.ts';
 import { openNode } from './open-node.ts';
+import { exitHurried, onStopSignals } from './stop-signals.ts';
 
 /** As sysexits' EX_IOERR: a write failed, and what is on the disk is no longer known. A supervisor starts the node again. */
 const exitAfterFault = 74;
@@ -41,7 +42,7 @@ export async function runServer(
     setTimeout(() => process.exit(0), drainMs).unref();
     void node.close().then(() => process.exit(0));
   };
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stop(signal));
+  onStopSignals({ stop, hurry: () => process.exit(exitHurried) });
   // A development node must not outlive the command that started it, however that ended.
   if (options.stopsWithStdin === true) process.stdin.resume().once('end', () => stop('the starting process ended'));
 }

@@ -8,6 +8,7 @@ export interface MetricsSource {
   readonly waitingWrites: () => number;
   readonly auditQueue: () => number;
   readonly offloadQueue: () => number;
+  readonly keysSwept: () => number;
 }
 
 /** One node's metrics, and Vault's names for those that dashboards know. Labels hold no path, name or secret: only closed sets. */
@@ -93,6 +94,7 @@ function gauges(source: MetricsSource): readonly GaugeRow[] {
     ['lockstep_writes_waiting', 'Requests waiting for their write to be applied', source.waitingWrites],
     ['lockstep_audit_queue', 'Audit lines not yet held by a sink', source.auditQueue],
     ['lockstep_offload_queue', 'Heavy work waiting for a worker', source.offloadQueue],
+    ['lockstep_swept_keys', 'What was over and has been removed from the state, since the start', source.keysSwept],
     ['lockstep_unsealed', '1 while unsealed', isUnsealed],
   ];
   return [

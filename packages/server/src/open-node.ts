@@ -25,6 +25,8 @@ import type { NodeContext } from './node-context.ts';
 import { Offload } from './offload.ts';
 import { Positions } from './positions.ts';
 import { SealKeeper } from './seal-keeper.ts';
+import { sweep } from './sweep.ts';
+import { Sweeper } from './sweeper.ts';
 import { openState, type StateDb } from './state/state-db.ts';
 
 export interface OpenNode {
@@ -157,7 +159,8 @@ async function openDoors(parts: DoorParts): Promise<OpenNode> {
   const logFault = (error: unknown, request: DoorRequest): void =>
     log.error('request-fault', { request: request.requestId, ...faultFields(error) });
   const host = new Host({ state, consensus, positions, audit, offload, logFault });
-  const metrics = metricsOf({ consensus, keeper, positions, audit, offload });
+  const sweeper = sweeperOf({ keeper, consensus, host, log });
+  const metrics = metricsOf({ consensus, keeper, positions, audit, offload, sweeper });
   const node: NodeContext = {
     config,
     keeper,
@@ -199,7 +202,7 @@ async function openDoors(parts: DoorParts): Promise<OpenNode> {
     httpPort: http.port,
     grpcPort: grpc.port,
     close: async () => {
-      await Promise.all([http.close(), grpc.close()]);
+      await Promise.all([http.close(), grpc.close(), sweeper.close()]);
       consensus.transferLeader();
       clearInterval(syncing);
       await consensus.close();
@@ -209,21 +212,31 @@ async function openDoors(parts: DoorParts): Promise<OpenNode> {
   };
 }
 
+function sweeperOf(of: Pick<DoorParts, 'keeper' | 'consensus' | 'log'> & { readonly host: Host }): Sweeper {
+  return new Sweeper({
+    isDue: () => !of.keeper.isSealed && of.consensus.status().raft.role === 'leader',
+    sweep: (deadline) => sweep(of.host, deadline),
+    onFault: (error) => of.log.error('sweep-failed', faultFields(error)),
+  });
+}
+
 interface Measured {
   readonly consensus: ConsensusNode;
   readonly keeper: SealKeeper;
   readonly positions: Positions;
   readonly audit: AuditedRequests;
   readonly offload: Offload;
+  readonly sweeper: Sweeper;
 }
 
-function metricsOf({ consensus, keeper, positions, audit, offload }: Measured): Metrics {
+function metricsOf({ consensus, keeper, positions, audit, offload, sweeper }: Measured): Metrics {
   return new Metrics({
     status: () => consensus.status(),
     isSealed: () => keeper.isSealed,
     waitingWrites: () => positions.waitingCount,
     auditQueue: () => audit.waitingCount,
     offloadQueue: () => offload.waitingCount,
+    keysSwept: () => sweeper.keysSwept,
   });
 }
 

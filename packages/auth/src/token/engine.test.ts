@@ -9,6 +9,7 @@ import { Secret } from '@lockstep/contract/secret';
 import { holds, type TriedEngine, tryEngine } from '@lockstep/contract/try-engine';
 import { createRootToken } from './create-root-token.ts';
 import { tokenEngine } from './engine.ts';
+import { expiredTokens } from './expired-tokens.ts';
 import { type TokenFact, tokenFacts } from './facts.ts';
 import { saltKey } from './keys.ts';
 import { ancestorsMax, metaKeysMax, policiesPerTokenMax, tokenLengthMax, usesMax } from './limits.ts';
@@ -20,10 +21,11 @@ type Body = { readonly [name: string]: unknown };
 
 /** A token store with its root token, and requests in anybody's name. */
 class Store {
-  readonly options: { random: (size: number) => Buffer; caller?: Caller; mountPath: string } = {
-    random: randomBytes,
-    mountPath: 'auth/token/',
-  };
+  readonly options: { random: (size: number) => Buffer; caller?: Caller; presentedToken?: Secret; mountPath: string } =
+    {
+      random: randomBytes,
+      mountPath: 'auth/token/',
+    };
   readonly tried: TriedEngine;
   readonly root: string;
 
@@ -47,7 +49,9 @@ class Store {
       displayName: found.displayName,
       policies: found.policies,
       isRoot: found.policies.includes('root'),
+      mayUseBelow: () => true,
     };
+    this.options.presentedToken = Secret.fromText(token);
   }
 
   async as(token: string, operation: Operation, path: string, body: Body = {}): Promise<Reply> {
@@ -249,6 +253,7 @@ function callOf(store: Store): Parameters<(typeof tokenEngine.routes)[number]['h
       maxLeaseTtlSeconds: 3600,
     },
     caller: store.options.caller,
+    presentedToken: undefined,
     factVersion: 1,
     supersedes: undefined,
     offload: () => Promise.reject(new Error('nothing to offload')),
@@ -304,7 +309,7 @@ describe('lookup', () => {
     });
     const root = await store.as(store.root, 'read', 'lookup-self');
     expect(root.data).toMatchObject({
-      id: '',
+      id: store.root,
       expire_time: null,
       ttl: 0,
       renewable: false,
@@ -314,11 +319,12 @@ describe('lookup', () => {
     });
   });
 
-  it("repeats the caller's own token where the door passes it on, and no other text", async () => {
+  it("repeats the caller's own token, and no other", async () => {
     const { store, user } = await withUser();
-    expect((await store.as(user, 'read', 'lookup-self', { token: user })).data?.['id']).toBe(user);
-    expect((await store.as(user, 'read', 'lookup-self', { token: store.root })).data?.['id']).toBe('');
-    expect((await store.as(user, 'write', 'renew-self', { token: user })).auth?.clientToken).toBe(user);
+    expect((await store.as(user, 'read', 'lookup-self')).data?.['id']).toBe(user);
+    expect((await store.as(user, 'read', 'lookup-self', { token: store.root })).data?.['id']).toBe(user);
+    expect((await store.as(user, 'write', 'lookup')).data?.['id']).toBe(user);
+    expect((await store.as(user, 'write', 'renew-self')).auth?.clientToken).toBe(user);
   });
 
   it('lists accessors in pages, and answers not-found behind the last', async () => {
@@ -612,4 +618,31 @@ it.each([
   [2_764_800, '768h0m0s'],
 ])('%d seconds are %s in Go', (seconds, text) => {
   expect(goDuration(seconds)).toBe(text);
+});
+
+describe('the sweeper', () => {
+  it('finds no token before its expiry, and those that expired in order of their expiry, a few at a time', async () => {
+    const { store } = await withUser();
+    const made = [];
+    for (const ttl of ['3s', '1s', '2s']) made.push(await store.create(store.root, { ttl, policies: ['default'] }));
+    const state = store.tried.state.readable;
+    expect((await expiredTokens(state, store.tried.nowMs() + 999, 10)).facts).toEqual([]);
+    const two = await expiredTokens(state, store.tried.nowMs() + 3_000, 2);
+    expect(two.facts).toHaveLength(2);
+    expect(two.expects).toHaveLength(2);
+    store.tried.advance(3_000);
+    expect(store.tried.record({ ...two, reply: {} }).kind).toBe('applied');
+    const [last, first, second] = made.map(({ accessor }) => state.get(`accessor/${accessor}`));
+    expect([first, second]).toEqual([undefined, undefined]);
+    expect(last).toBeDefined();
+  });
+
+  it('finds the state changed where a token was renewed before its decision was ordered', async () => {
+    const { store } = await withUser();
+    const { clientToken } = await store.create(store.root, { ttl: '10s', policies: ['default'] });
+    const found = await expiredTokens(store.tried.state.readable, store.tried.nowMs() + 10_000, 10);
+    await store.as(clientToken, 'write', 'renew-self');
+    expect(store.tried.record({ ...found, reply: {} }).kind).toBe('conflict');
+    expect(store.find(clientToken)).toBeDefined();
+  });
 });

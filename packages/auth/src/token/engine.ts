@@ -15,11 +15,6 @@ import { findNamed, ownToken, requireByAccessor, requireCaller } from './require
 import { revokeToken } from './revoke-token.ts';
 
 const token = textField({ description: 'The token', default: '', max: tokenLengthMax });
-const own = textField({
-  description: "The caller's own token, as the door passes it on",
-  default: '',
-  max: tokenLengthMax,
-});
 const accessor = textField({ description: "The token's accessor", default: '', max: tokenLengthMax });
 const increment = durationField({ description: 'The time to live asked for', default: 0 });
 const route = routesOf<TokenFact>();
@@ -62,8 +57,8 @@ const lookingUp: readonly Route<TokenFact>[] = [
       operation,
       path: 'lookup-self',
       summary: "Show the caller's token",
-      fields: { token: own },
-      handle: (call, fields) => lookup(call, requireCaller(call), ownToken(call, fields.token)),
+      fields: {},
+      handle: (call) => lookup(call, requireCaller(call), ownToken(call)),
     }),
   ),
   route({
@@ -73,7 +68,7 @@ const lookingUp: readonly Route<TokenFact>[] = [
     fields: { token },
     handle: (call, fields) =>
       fields.token === ''
-        ? lookup(call, requireCaller(call), '')
+        ? lookup(call, requireCaller(call), ownToken(call))
         : lookup(call, findNamed(call, fields.token), fields.token),
   }),
   route({
@@ -101,13 +96,13 @@ const renewing: readonly Route<TokenFact>[] = [
     operation: 'write',
     path: 'renew-self',
     summary: "Renew the caller's token",
-    fields: { token: own, increment },
+    fields: { increment },
     onRepeat: 'supersede',
     handle: (call, fields) =>
       renewToken(call, {
         token: requireCaller(call),
         incrementSeconds: fields.increment,
-        shownToken: ownToken(call, fields.token),
+        shownToken: ownToken(call),
       }),
   }),
   route({

@@ -20,7 +20,14 @@ export function usesKey(id: string): string {
   return `uses/${id}`;
 }
 
+export const duePrefix = 'due/';
+
 /** An index by expiry for the sweeper; empty value. Fifteen digits order as numbers do, to the year 33658. */
 export function dueKey(expiresMs: number, id: string): string {
-  return `due/${String(expiresMs).padStart(15, '0')}/${id}`;
+  return `${duePrefix}${String(expiresMs).padStart(15, '0')}/${id}`;
+}
+
+/** When that key's token expires. */
+export function timeOfDue(key: string): number {
+  return Number(key.slice(duePrefix.length, duePrefix.length + 15));
 }

@@ -28,11 +28,7 @@ export function requireByAccessor(call: Call, accessor: string): Token {
   return found.token;
 }
 
-/**
- * The caller's own token as text, for replies that repeat it. Handlers never see it unless the door passes it on in the field `token`;
- * any other text there is not repeated.
- */
-export function ownToken(call: Call, given: string): string {
-  if (given === '' || call.caller === undefined) return '';
-  return tokenId(readSalt(call.state), Secret.fromText(given)) === call.caller.tokenId ? given : '';
+/** The caller's own token as text, for replies that repeat it. */
+export function ownToken(call: Call): string {
+  return call.presentedToken?.revealText() ?? '';
 }
