@@ -1,5 +1,5 @@
 import { LockstepError } from '@lockstep/contract/errors';
-import { bytes, message, text, uint, WireError } from '@lockstep/contract/wire';
+import { bytes, type MessageCodec, message, text, uint, WireError } from '@lockstep/contract/wire';
 import { recordOverheadBytes } from './aead.ts';
 import { keyBytes, sealedKeyringBytesMax } from './keyring.ts';
 import { contextBytesMax, wrappedRootKeyBytesMax } from './limits.ts';
@@ -27,7 +27,8 @@ export interface SealConfiguration {
 export const setIdBytes = 16;
 export const shamirKind = 'shamir';
 
-const sealConfiguration = message({
+/** As in protos/lockstep/log/v1/log.proto. */
+export const sealConfigurationWire: MessageCodec<SealConfiguration> = message({
   clusterId: text(1),
   version: uint(2),
   kind: text(3),
@@ -39,13 +40,13 @@ const sealConfiguration = message({
 });
 
 export function encodeSealConfiguration(configuration: SealConfiguration): Buffer {
-  return sealConfiguration.encode(checked(configuration));
+  return sealConfigurationWire.encode(checked(configuration));
 }
 
 /** Refuses with `invalid-input` anything but a complete, well-formed configuration. The arrays are copies. */
 export function decodeSealConfiguration(input: Uint8Array): SealConfiguration {
   try {
-    return checked(sealConfiguration.decode(Buffer.from(input)));
+    return checked(sealConfigurationWire.decode(Buffer.from(input)));
   } catch (cause) {
     if (!(cause instanceof WireError)) throw cause;
     throw new LockstepError('invalid-input', `seal configuration is not a valid message: ${cause.message}`, { cause });

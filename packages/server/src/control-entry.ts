@@ -1,5 +1,5 @@
 import { LogIndex, Term } from '@lockstep/contract/ids';
-import { bytes, message } from '@lockstep/contract/wire';
+import { bytes, type MessageCodec, message } from '@lockstep/contract/wire';
 import {
   decodeSealConfiguration,
   encodeSealConfiguration,
@@ -15,16 +15,20 @@ export interface ControlEntry {
   readonly founding: Uint8Array;
 }
 
-const controlWire = message({ seal: bytes(1), founding: bytes(2) });
+/** As in protos/lockstep/log/v1/log.proto. */
+export const controlEntryWire: MessageCodec<{ readonly seal: Uint8Array; readonly founding: Uint8Array }> = message({
+  seal: bytes(1),
+  founding: bytes(2),
+});
 
 /** The founding transactions are sealed before their place in the log is known; nothing else is sealed for place 0. */
 export const foundingPlace: { readonly index: LogIndex; readonly term: Term } = { index: LogIndex(0), term: Term(0) };
 
 export function encodeControlEntry(entry: ControlEntry): Buffer {
-  return controlWire.encode({ seal: encodeSealConfiguration(entry.seal), founding: entry.founding });
+  return controlEntryWire.encode({ seal: encodeSealConfiguration(entry.seal), founding: entry.founding });
 }
 
 export function decodeControlEntry(input: Uint8Array): ControlEntry {
-  const { seal, founding } = controlWire.decode(input);
+  const { seal, founding } = controlEntryWire.decode(input);
   return { seal: decodeSealConfiguration(seal), founding };
 }

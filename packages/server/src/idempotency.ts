@@ -2,14 +2,25 @@ import { createHash } from 'node:crypto';
 import { LockstepError } from '@lockstep/contract/errors';
 import type { TimeMs } from '@lockstep/contract/ids';
 import type { ReadableState } from '@lockstep/contract/state';
-import { bool, message, optionalText, text, uint } from '@lockstep/contract/wire';
+import { bool, type MessageCodec, message, optionalText, text, uint } from '@lockstep/contract/wire';
 import type { FactResult } from './apply-transaction.ts';
 import { idempotencyKeyLengthMax, rememberedMs } from './limits.ts';
 import { hostMount } from './mounts.ts';
 import type { EntryWriter } from './state/state-db.ts';
 import type { Remembered } from './transaction.ts';
 
-const outcomeWire = message({ atMs: uint(1), results: text(2), reply: optionalText(3), isFromResult: bool(4) });
+/** As in protos/lockstep/log/v1/state.proto. */
+export const rememberedOutcomeWire: MessageCodec<{
+  readonly atMs: number;
+  readonly results: string;
+  readonly reply: string | undefined;
+  readonly isFromResult: boolean;
+}> = message({
+  atMs: uint(1),
+  results: text(2),
+  reply: optionalText(3),
+  isFromResult: bool(4),
+});
 
 /** What an earlier request with the same key, token, path and body came to. */
 export interface RememberedOutcome {
@@ -51,7 +62,7 @@ export function recallOutcome(
 ): { readonly version: number; readonly outcome: RememberedOutcome | undefined } {
   const bytes = state.get(key);
   if (bytes === undefined) return { version: 0, outcome: undefined };
-  const stored = outcomeWire.decode(bytes);
+  const stored = rememberedOutcomeWire.decode(bytes);
   const version = state.version(key);
   if (stored.atMs + rememberedMs <= now) return { version, outcome: undefined };
   const results: FactResult[] = JSON.parse(stored.results).map((result: FactResult | null) => result ?? undefined);
@@ -66,7 +77,7 @@ export function rememberOutcome(
   timeMs: TimeMs,
 ): boolean {
   if (writer.version(hostMount, remembered.key) !== remembered.supersedesVersion) return false;
-  const value = outcomeWire.encode({
+  const value = rememberedOutcomeWire.encode({
     atMs: timeMs,
     results: JSON.stringify(results.map((result) => result ?? null)),
     reply: remembered.reply,
@@ -98,7 +109,8 @@ export function forgetOutcome(writer: EntryWriter, key: string): void {
   host.delete(key);
   const outcome = key.slice(dueHeadLength);
   const stored = host.get(outcome);
-  if (stored !== undefined && outcomeWire.decode(stored).atMs + rememberedMs <= timeOfDue(key)) host.delete(outcome);
+  if (stored !== undefined && rememberedOutcomeWire.decode(stored).atMs + rememberedMs <= timeOfDue(key))
+    host.delete(outcome);
 }
 
 function timeOfDue(key: string): number {

@@ -40,23 +40,41 @@ export interface Transaction {
   readonly remembered: Remembered | undefined;
 }
 
+interface ExpectWire {
+  readonly kind: number;
+  readonly mount: string;
+  readonly key: string;
+  readonly number: number;
+}
+
+interface FactWire {
+  readonly mount: string;
+  readonly factVersion: number;
+  readonly fact: Uint8Array;
+}
+
+interface TransactionWire {
+  readonly expects: readonly ExpectWire[];
+  readonly facts: readonly FactWire[];
+  readonly remembered: Remembered | undefined;
+}
+
 const kinds = ['unchanged', 'absent', 'below', 'token-alive'] as const;
 
-const expectWire = message({ kind: uint(1), mount: text(2), key: text(3), number: uint(4) });
-const factWire = message({ mount: text(1), factVersion: uint(2), fact: bytes(3) });
-const rememberedWire = message({
+const expectWire: MessageCodec<ExpectWire> = message({ kind: uint(1), mount: text(2), key: text(3), number: uint(4) });
+const factWire: MessageCodec<FactWire> = message({ mount: text(1), factVersion: uint(2), fact: bytes(3) });
+const rememberedWire: MessageCodec<Remembered> = message({
   key: text(1),
   reply: optionalText(2),
   supersedesVersion: uint(3),
   isFromResult: bool(4),
 });
-const transactionWire = message({
+/** The tables of protos/lockstep/log/v1/log.proto. */
+export const transactionWire: MessageCodec<TransactionWire> = message({
   expects: repeatedEmbed(1, expectWire),
   facts: repeatedEmbed(2, factWire),
   remembered: embed(3, rememberedWire),
 });
-
-type ExpectWire = typeof expectWire extends MessageCodec<infer T> ? T : never;
 
 function toWire(expect: HostExpect): ExpectWire {
   const kind = kinds.indexOf(expect.kind) + 1;

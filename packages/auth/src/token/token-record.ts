@@ -1,4 +1,4 @@
-import { bool, embed, message, uint } from '@lockstep/contract/wire';
+import { bool, embed, type MessageCodec, message, uint } from '@lockstep/contract/wire';
 import { type IssuedToken, tokenIssued } from './facts.ts';
 
 /** What is stored for a token. */
@@ -9,15 +9,20 @@ export interface TokenRecord extends IssuedToken {
   readonly isReleased: boolean;
 }
 
-const stored = message({ issued: embed(1, tokenIssued), renewedMs: uint(2), isReleased: bool(3) });
+/** As in protos/lockstep/facts/token/v1/records.proto. */
+export const tokenRecordWire: MessageCodec<{
+  readonly issued: IssuedToken | undefined;
+  readonly renewedMs: number;
+  readonly isReleased: boolean;
+}> = message({ issued: embed(1, tokenIssued), renewedMs: uint(2), isReleased: bool(3) });
 
 export function encodeTokenRecord(record: TokenRecord): Buffer {
   const { renewedMs, isReleased, ...issued } = record;
-  return stored.encode({ issued, renewedMs, isReleased });
+  return tokenRecordWire.encode({ issued, renewedMs, isReleased });
 }
 
 export function decodeTokenRecord(bytes: Uint8Array): TokenRecord {
-  const { issued, renewedMs, isReleased } = stored.decode(bytes);
+  const { issued, renewedMs, isReleased } = tokenRecordWire.decode(bytes);
   return { ...(issued ?? tokenIssued.initial), renewedMs, isReleased };
 }
 

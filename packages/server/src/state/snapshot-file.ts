@@ -2,7 +2,7 @@ import { createHash, type Hash, timingSafeEqual } from 'node:crypto';
 import { type FileHandle, open } from 'node:fs/promises';
 import { LockstepError } from '@lockstep/contract/errors';
 import { LogIndex } from '@lockstep/contract/ids';
-import { message, optionalBytes, text, uint } from '@lockstep/contract/wire';
+import { type MessageCodec, message, optionalBytes, text, uint } from '@lockstep/contract/wire';
 import { recordOverheadBytes } from '@lockstep/seal/aead';
 import { placeBytesMax } from '@lockstep/seal/limits';
 import { snapshotChunkBytes, snapshotHeaderBytesMax, valueBytesMax } from './limits.ts';
@@ -30,7 +30,13 @@ const endMark = 0;
 const hashBytes = 32;
 const trailerBytes: number = 1 + 8 + hashBytes;
 const storedValueBytesMax: number = valueBytesMax + recordOverheadBytes + 8;
-const headerWire = message({ clusterId: text(1), applied: uint(2), controlIndex: uint(3), control: optionalBytes(4) });
+/** As in protos/lockstep/log/v1/state.proto. */
+export const snapshotHeaderWire: MessageCodec<{
+  readonly clusterId: string;
+  readonly applied: number;
+  readonly controlIndex: number;
+  readonly control: Uint8Array | undefined;
+}> = message({ clusterId: text(1), applied: uint(2), controlIndex: uint(3), control: optionalBytes(4) });
 
 /** Sixteen digits, so that ids sort as indexes do. */
 export function snapshotId(index: LogIndex, hash: Buffer): string {
@@ -60,7 +66,7 @@ export class SnapshotWriter {
   static async create(path: string, header: SnapshotHeader): Promise<SnapshotWriter> {
     const writer = new SnapshotWriter(await open(path, 'wx', 0o600));
     const { clusterId, applied, control } = header;
-    const body = headerWire.encode({
+    const body = snapshotHeaderWire.encode({
       clusterId,
       applied,
       controlIndex: control?.index ?? 0,
@@ -238,7 +244,7 @@ async function exactly(file: FileHandle, length: number): Promise<Buffer> {
 
 function headerOf(body: Buffer): SnapshotHeader {
   try {
-    const { clusterId, applied, controlIndex, control } = headerWire.decode(body);
+    const { clusterId, applied, controlIndex, control } = snapshotHeaderWire.decode(body);
     return {
       clusterId,
       applied: LogIndex(applied),

@@ -1,7 +1,7 @@
 import { crc32 } from 'node:zlib';
 import { LockstepError } from '@lockstep/contract/errors';
 import { LogIndex, NodeId, Term } from '@lockstep/contract/ids';
-import { bool, bytes, message, repeatedUint, text, uint, WireError } from '@lockstep/contract/wire';
+import { bool, bytes, type MessageCodec, message, repeatedUint, text, uint, WireError } from '@lockstep/contract/wire';
 import type { SnapshotMeta } from '@lockstep/core/raft/types';
 
 // What the state says about itself can't be sealed, for a sealed node reads it too. A checksum finds flipped bits, which LevelDB
@@ -13,15 +13,35 @@ export interface ControlRecord {
   readonly data: Uint8Array;
 }
 
+export interface StateIdentity {
+  readonly format: number;
+  readonly clusterId: string;
+}
+
+interface InstalledWire {
+  readonly id: string;
+  readonly index: number;
+  readonly term: number;
+  readonly voters: readonly number[];
+  readonly votersOutgoing: readonly number[];
+  readonly learners: readonly number[];
+  readonly learnersNext: readonly number[];
+  readonly autoLeave: boolean;
+}
+
 interface RecordCodec<T> {
   readonly encode: (value: T) => Buffer;
   readonly decode: (stored: Uint8Array) => T;
 }
 
-const identityWire = message({ format: uint(1), clusterId: text(2) });
-const appliedWire = message({ index: uint(1) });
-const controlWire = message({ index: uint(1), data: bytes(2) });
-const installedWire = message({
+// The tables of protos/lockstep/log/v1/state.proto.
+export const stateIdentityWire: MessageCodec<StateIdentity> = message({ format: uint(1), clusterId: text(2) });
+export const appliedIndexWire: MessageCodec<{ readonly index: number }> = message({ index: uint(1) });
+export const controlRecordWire: MessageCodec<{ readonly index: number; readonly data: Uint8Array }> = message({
+  index: uint(1),
+  data: bytes(2),
+});
+export const installedSnapshotWire: MessageCodec<InstalledWire> = message({
   id: text(1),
   index: uint(2),
   term: uint(3),
@@ -32,16 +52,13 @@ const installedWire = message({
   autoLeave: bool(8),
 });
 
-export const identityRecord: RecordCodec<{ readonly format: number; readonly clusterId: string }> = checked(
-  'identity',
-  identityWire,
-);
+export const identityRecord: RecordCodec<StateIdentity> = checked('identity', stateIdentityWire);
 
 export const appliedRecord: RecordCodec<LogIndex> = {
   encode: (index) => appliedCodec.encode({ index }),
   decode: (stored) => LogIndex(appliedCodec.decode(stored).index),
 };
-const appliedCodec = checked('applied index', appliedWire);
+const appliedCodec = checked('applied index', appliedIndexWire);
 
 export const controlRecord: RecordCodec<ControlRecord> = {
   encode: (record) => controlCodec.encode(record),
@@ -50,7 +67,7 @@ export const controlRecord: RecordCodec<ControlRecord> = {
     return { index: LogIndex(index), data };
   },
 };
-const controlCodec = checked('control record', controlWire);
+const controlCodec = checked('control record', controlRecordWire);
 
 export const installedRecord: RecordCodec<SnapshotMeta> = {
   encode: ({ id, index, term, membership }) => installedCodec.encode({ id, index, term, ...membership }),
@@ -66,7 +83,7 @@ export const installedRecord: RecordCodec<SnapshotMeta> = {
     return { id, index: LogIndex(index), term: Term(term), membership };
   },
 };
-const installedCodec = checked('installed snapshot', installedWire);
+const installedCodec = checked('installed snapshot', installedSnapshotWire);
 
 function checked<T>(what: string, codec: RecordCodec<T>): RecordCodec<T> {
   const damaged = (cause?: unknown): LockstepError =>
