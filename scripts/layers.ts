@@ -27,7 +27,7 @@ export const layers: { readonly [member: string]: readonly string[] } = {
 
   // These look into a node on purpose.
   simulator: ['contract', 'core', 'server'],
-  benchmarks: ['client', 'contract', 'core', 'engine-pki', 'protos', 'server'],
+  benchmarks: ['client', 'contract', 'core', 'engine-pki', 'protos', 'server', 'simulator'],
   scripts: ['benchmarks', 'client', 'contract', 'protos', 'server'],
 };
 

@@ -1,8 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
 import { type ClusterFiles, openClusterFiles } from '@lockstep/server/dev/cluster-files';
 import { DevCluster } from '@lockstep/server/dev/dev-cluster';
-import { faultFileName, type FaultFile } from './fault-file.ts';
+import { soundFaultFile, writeFaultFile } from './fault-file.ts';
 import { PeerNetwork, type Place } from './peer-network.ts';
 
 /** A cluster of real processes whose nodes reach each other only through proxies in this process. */
@@ -48,7 +47,8 @@ export async function startProxiedCluster(options: ProxiedClusterOptions): Promi
   return { cluster, network, stop };
 }
 
-function placesOf(files: ClusterFiles): readonly Place[] {
+/** Where each node dials from and listens for its peers. */
+export function placesOf(files: ClusterFiles): readonly Place[] {
   return files.nodes.map(({ name, peer }, at) => {
     const host = `127.0.0.${firstAddress + at}`;
     return { name, source: host, listens: { host, port: Number(peer.slice(peer.lastIndexOf(':') + 1)) } };
@@ -65,8 +65,7 @@ function writeFaultFiles(files: ClusterFiles, network: PeerNetwork): void {
     const members = config.members.map((member) => ({ ...member, peer_address: network.addressOf(member.name) }));
     const peer = { ...config.peer, address: `${place.listens.host}:${place.listens.port}` };
     writeFileSync(configFile, JSON.stringify({ ...config, peer, members }, null, 2));
-    const faults: FaultFile = { source: place.source };
-    writeFileSync(join(dirname(configFile), faultFileName), JSON.stringify(faults));
+    writeFaultFile(configFile, soundFaultFile(place.source));
   }
 }
 

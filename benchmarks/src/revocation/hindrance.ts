@@ -1,6 +1,6 @@
 import type { DevNode } from '@lockstep/server/dev/dev-cluster';
 import type { ProxiedCluster } from '../chaos/proxied-cluster.ts';
-import { isStopped, unreadBytes } from './process-state.ts';
+import { isStopped, unreadBytes } from '../chaos/process-state.ts';
 
 /** What is the matter with one node while the change is made through another. */
 export const hindrances = ['none', 'paused', 'paused leader', 'lagging', 'lagging leader'] as const;

@@ -1,0 +1,100 @@
+import { spawnSync } from 'node:child_process';
+import type { DevNode } from '@lockstep/server/dev/dev-cluster';
+import type { Arena } from './arena.ts';
+import type { Fault, Injected } from './fault.ts';
+import { comesTrue, pick } from './wait.ts';
+
+/** A node whose disk fails ends with it. */
+export const exitAfterDiskFault = 74;
+/** No file may grow past this, so every write that appends fails. */
+const fullBytes = 4_096;
+const showsWithinMs = 10_000;
+/** Above half of the shortest election timeout a disk counts as stalled. */
+const slowMs = 250;
+
+/** Disks that are full, that fail, that are slow and that hang. */
+export const diskFaults: readonly Fault[] = [
+  {
+    name: 'full disk',
+    unavailable: () => (spawnSync('prlimit', ['--version']).status === 0 ? undefined : 'there is no prlimit command'),
+    inject: async (arena) => full(arena, await anyNode(arena)),
+  },
+  { name: 'failing fsync', inject: async (arena) => failing(arena, await anyNode(arena)) },
+  { name: 'slow fsync', inject: async (arena) => slow(arena, await anyNode(arena)) },
+  { name: 'stalled fsync on the leader', inject: async (arena) => stalled(arena, await arena.cluster.waitForLeader()) },
+];
+
+/** The leader as often as not. */
+async function anyNode(arena: Arena): Promise<DevNode> {
+  const leader = await arena.cluster.waitForLeader();
+  return arena.random() < 0.5 ? leader : pick(arena.others(leader), arena.random);
+}
+
+function full(arena: Arena, node: DevNode): Injected {
+  arena.mayExit(node, [exitAfterDiskFault]);
+  const before = arena.exitsOf(node, exitAfterDiskFault);
+  arena.limitFileSizes(node, fullBytes);
+  return ending(arena, { node, before, end: () => arena.limitFileSizes(node, undefined) });
+}
+
+function failing(arena: Arena, node: DevNode): Injected {
+  arena.mayExit(node, [exitAfterDiskFault]);
+  const before = arena.exitsOf(node, exitAfterDiskFault);
+  arena.setFaults(node, { disk: { kind: 'failing-sync' } });
+  return ending(arena, { node, before, end: () => arena.setFaults(node, {}) });
+}
+
+/** Such a fault shows by the process's end, at the first write that needs the disk. */
+function ending(
+  arena: Arena,
+  { node, before, end }: { readonly node: DevNode; readonly before: number; readonly end: () => void },
+): Injected {
+  return {
+    target: node.name,
+    heal: async () => {
+      await comesTrue(showsWithinMs, () => arena.exitsOf(node, exitAfterDiskFault) > before);
+      end();
+      const count = arena.exitsOf(node, exitAfterDiskFault) - before;
+      await comesTrue(showsWithinMs, () => node.process.isRunning);
+      await arena.cluster.waitUntilReady(node);
+      arena.mayExit(node, []);
+      return count > 0 ? `${count} exits with ${exitAfterDiskFault}` : undefined;
+    },
+  };
+}
+
+function slow(arena: Arena, node: DevNode): Injected {
+  arena.setFaults(node, { disk: { kind: 'slow-sync', ms: slowMs } });
+  let slowest = 0;
+  return {
+    target: node.name,
+    heal: async () => {
+      await comesTrue(showsWithinMs, async () => {
+        slowest = (await arena.metric(node, 'lockstep_log_last_sync_seconds')) ?? 0;
+        return slowest * 1_000 >= slowMs;
+      });
+      arena.setFaults(node, {});
+      return slowest * 1_000 >= slowMs ? `a sync took ${Math.round(slowest * 1_000)} ms` : undefined;
+    },
+  };
+}
+
+/** The node must give its leadership up by itself. */
+function stalled(arena: Arena, node: DevNode): Injected {
+  const logged = arena.logBytes(node);
+  const sinceMs = performance.now();
+  arena.setFaults(node, { disk: { kind: 'stalled-sync' } });
+  return {
+    target: node.name,
+    heal: async () => {
+      const hasMoved = await comesTrue(showsWithinMs, async () => {
+        const leader = await arena.cluster.leader();
+        return leader !== undefined && leader !== node;
+      });
+      const movedMs = Math.round(performance.now() - sinceMs);
+      arena.setFaults(node, {});
+      const isLogged = arena.logSince(node, logged).includes('disk-stalled');
+      return hasMoved && isLogged ? `another led after at most ${movedMs} ms` : undefined;
+    },
+  };
+}

@@ -1,0 +1,99 @@
+import type { DevNode } from '@lockstep/server/dev/dev-cluster';
+import type { Arena } from './arena.ts';
+import type { Fault, Injected } from './fault.ts';
+import { isStopped } from './process-state.ts';
+import { comesTrue, pause, pick, shuffled } from './wait.ts';
+
+const startedWithinMs = 30_000;
+const compactAnswersWithinMs = 5_000;
+
+/** Processes that are killed, paused, and restarted in turn. */
+export const processFaults: readonly Fault[] = [
+  { name: 'leader killed', inject: async (arena) => await killed(arena, [await arena.cluster.waitForLeader()]) },
+  { name: 'follower killed', inject: async (arena) => await killed(arena, [await follower(arena)]) },
+  { name: 'killed, back by a snapshot', inject: async (arena) => await leftBehind(arena) },
+  { name: 'all killed', inject: async (arena) => await killed(arena, arena.nodes) },
+  { name: 'leader paused', inject: async (arena) => await paused([await arena.cluster.waitForLeader()]) },
+  { name: 'follower paused', inject: async (arena) => await paused([await follower(arena)]) },
+  {
+    name: 'all but one paused',
+    inject: async (arena) => await paused(shuffled(arena.nodes, arena.random).slice(1)),
+  },
+  { name: 'rolling restart', inject: async (arena) => await rolling(arena) },
+];
+
+async function follower(arena: Arena): Promise<DevNode> {
+  return pick(arena.others(await arena.cluster.waitForLeader()), arena.random);
+}
+
+async function killed(arena: Arena, nodes: readonly DevNode[]): Promise<Injected> {
+  const pids = nodes.map((node) => node.process.pid);
+  await Promise.all(nodes.map((node) => arena.kill(node)));
+  return {
+    target: names(nodes),
+    heal: async () => {
+      for (const node of nodes) arena.start(node);
+      await ready(arena, nodes);
+      const isAnother = nodes.every((node, at) => node.process.pid !== pids[at]);
+      return isAnother ? `${nodes.length} new processes` : undefined;
+    },
+  };
+}
+
+/** The others compact their logs past the dead node's, so that it can only come back by a snapshot. */
+async function leftBehind(arena: Arena): Promise<Injected> {
+  const node = await follower(arena);
+  await arena.kill(node);
+  return {
+    target: node.name,
+    heal: async () => {
+      for (const other of arena.others(node))
+        await Promise.race([
+          arena.cluster.call(other, 'POST', 'sys/storage/raft/compact', {}).catch(() => undefined),
+          pause(compactAnswersWithinMs),
+        ]);
+      arena.start(node);
+      await ready(arena, [node]);
+      let installed = 0;
+      await comesTrue(startedWithinMs, async () => {
+        installed = (await arena.metric(node, 'lockstep_raft_snapshots_installed')) ?? 0;
+        return installed > 0;
+      });
+      return installed > 0 ? `${installed} snapshots installed` : undefined;
+    },
+  };
+}
+
+async function paused(nodes: readonly DevNode[]): Promise<Injected> {
+  for (const node of nodes) node.process.pause();
+  const areStopped = await comesTrue(startedWithinMs, () =>
+    nodes.every((node) => node.process.pid !== undefined && isStopped(node.process.pid)),
+  );
+  return {
+    target: names(nodes),
+    heal: () => {
+      for (const node of nodes) node.process.resume();
+      return Promise.resolve(areStopped ? `${nodes.length} processes stopped` : undefined);
+    },
+  };
+}
+
+async function rolling(arena: Arena): Promise<Injected> {
+  const pids = arena.nodes.map((node) => node.process.pid);
+  for (const node of arena.nodes) {
+    await arena.stop(node);
+    arena.start(node);
+    await ready(arena, [node]);
+  }
+  const isAnother = arena.nodes.every((node, at) => node.process.pid !== pids[at]);
+  const shown = isAnother ? `${arena.nodes.length} new processes` : undefined;
+  return { target: 'all in turn', holdMs: 0, heal: () => Promise.resolve(shown) };
+}
+
+async function ready(arena: Arena, nodes: readonly DevNode[]): Promise<void> {
+  await Promise.all(nodes.map((node) => arena.cluster.waitUntilReady(node)));
+}
+
+function names(nodes: readonly DevNode[]): string {
+  return nodes.map(({ name }) => name).join('+');
+}
