@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { benchPkiIssue } from './pki-issue.ts';
 
-const usage = `usage: npm run bench -- pki-issue [--nodes N] [--seconds S] [--concurrency C] [--door grpc|http] [--json FILE]
+const usage = `usage: npm run bench -- pki-issue [--nodes N] [--seconds S] [--concurrency C] [--door grpc|http] [--profile] [--json FILE]
 
   pki-issue   certificates a second: P-256, key made by the server, TLS on, stored, audit on,
               three real processes and the client on this machine
@@ -12,6 +12,7 @@ const usage = `usage: npm run bench -- pki-issue [--nodes N] [--seconds S] [--co
   --seconds 20      how long to measure, after warming up
   --concurrency 64  requests under way at once
   --door grpc       which door to ask: grpc or http
+  --profile         tell where the time goes, too; costs some of it
   --json FILE       write the result there, too
 `;
 
@@ -40,6 +41,7 @@ function readArguments(): {
         concurrency: { type: 'string' },
         door: { type: 'string' },
         json: { type: 'string' },
+        profile: { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },
       },
     });
@@ -63,6 +65,7 @@ const result = await benchPkiIssue(
     seconds: count('seconds', String(values['seconds'] ?? 20), 3_600),
     concurrency: count('concurrency', String(values['concurrency'] ?? 64), 4_096),
     door,
+    profile: values['profile'] === true,
   },
   (line) => process.stderr.write(`bench: ${line}\n`),
 );
