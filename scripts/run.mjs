@@ -16,8 +16,14 @@ const node = carriedNode();
 const path = [dirname(node), join(root, 'node_modules', '.bin'), process.env.PATH ?? ''];
 const child = spawn(node, [resolve(root, file), ...args], {
   stdio: 'inherit',
-  // LevelDB and Node's own file calls share one pool; its size is fixed when a process starts.
-  env: { UV_THREADPOOL_SIZE: '16', ...process.env, PATH: path.join(delimiter) },
+  env: {
+    // LevelDB and Node's own file calls share one pool; its size is fixed when a process starts.
+    UV_THREADPOOL_SIZE: '16',
+    // Types are stripped, and code is compiled, once for each change of a file, not at each start.
+    NODE_COMPILE_CACHE: join(root, 'node_modules', '.cache', 'node'),
+    ...process.env,
+    PATH: path.join(delimiter),
+  },
 });
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
   process.on(signal, () => {

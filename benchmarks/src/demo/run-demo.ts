@@ -58,8 +58,10 @@ export async function runDemo(options: DemoOptions, report: (line: string) => vo
     await demand.stop();
     const elapsedMs = performance.now() - started;
     report(`${ledger.certificates.size} certificates acknowledged; reading each from each node`);
-    const lost = await missingFrom(cluster, ledger.certificates);
-    const verified = await verifyCertificates(authority, [...ledger.certificates.values()]);
+    const [lost, verified] = await Promise.all([
+      missingFrom(cluster, ledger.certificates),
+      verifyCertificates(authority, [...ledger.certificates.values()]),
+    ]);
     report(`verified ${verified.accepted} certificates with ${verified.by}`);
     const failures = [...failuresOf(ledger, rounds, afterKill), ...complaints(lost, verified, ledger)];
     return {
