@@ -16,11 +16,14 @@ export const errorTable = {
   'unsupported-media-type': { grpc: 'INVALID_ARGUMENT', http: 415, exit: 2, refused: true },
   'rate-limited': { grpc: 'RESOURCE_EXHAUSTED', http: 429, exit: 2, refused: true },
   internal: { grpc: 'INTERNAL', http: 500, exit: 2, refused: false },
+  /** What is on a disk is not what was written there. */
+  damaged: { grpc: 'DATA_LOSS', http: 500, exit: 2, refused: true },
   'not-initialized': { grpc: 'FAILED_PRECONDITION', http: 503, exit: 2, refused: true },
   sealed: { grpc: 'UNAVAILABLE', http: 503, exit: 2, refused: true },
   'no-leader': { grpc: 'UNAVAILABLE', http: 503, exit: 2, refused: true },
   contended: { grpc: 'ABORTED', http: 503, exit: 2, refused: true },
   unavailable: { grpc: 'UNAVAILABLE', http: 503, exit: 2, refused: true },
+  'disk-full': { grpc: 'RESOURCE_EXHAUSTED', http: 507, exit: 2, refused: true },
   'deadline-exceeded': { grpc: 'DEADLINE_EXCEEDED', http: 504, exit: 2, refused: true },
 } as const;
 

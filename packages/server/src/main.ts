@@ -8,6 +8,8 @@ import { exitHurried, onStopSignals } from './stop-signals.ts';
 
 /** As sysexits' EX_IOERR: a write failed, and what is on the disk is no longer known. A supervisor starts the node again. */
 const exitAfterFault = 74;
+/** As sysexits' EX_DATAERR: what is on the disk is damaged. To start the node again would not help, so a supervisor should not. */
+const exitDamaged = 65;
 /** Longest wait for requests under way when asked to stop. */
 const drainMs = 5_000;
 
@@ -57,6 +59,6 @@ if (import.meta.main) {
     process.stderr.write(
       `lockstep: ${error instanceof LockstepError ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
     );
-    process.exit(1);
+    process.exit(error instanceof LockstepError && error.code === 'damaged' ? exitDamaged : 1);
   });
 }

@@ -13,6 +13,12 @@ export function crc32c(bytes: Uint8Array, from: number, until: number): number {
   return (crc ^ 0xffff_ffff) >>> 0;
 }
 
+/** LevelDB stores a checksum rotated and offset, so that a file of checksummed files can be checksummed itself. */
+export function unmasked(masked: number): number {
+  const rotated = (masked - 0xa282_ead8) >>> 0;
+  return ((rotated >>> 17) | (rotated << 15)) >>> 0;
+}
+
 const tables = castagnoliTables();
 
 function castagnoliTables(): Uint32Array {

@@ -5,6 +5,7 @@ import { LogIndex, NodeId, Term } from '@lockstep/contract/ids';
 import { Level } from 'level';
 import type { HardState, Membership } from '../raft/types.ts';
 import { LevelLog } from './level-log-store.ts';
+import { innermostMessage, isCorruption } from './leveldb-error.ts';
 import { blockCacheBytes, writeBufferBytes } from './limits.ts';
 import { type LogDatabase, recoverLog } from './log-recovery.ts';
 import {
@@ -45,14 +46,24 @@ export interface OpenedLog {
 
 /**
  * Opens the log in a directory, strictly: LevelDB's own files are scanned before LevelDB, which skips what it can't read, sees
- * them; then every entry is checked, and the end of the log against the marker file. Refuses with `failed-precondition` a log
- * that is damaged (the message says what, and where), that belongs to another node or cluster, or that another process has open.
+ * them; then every entry is checked, and the end of the log against the marker file. Refuses with `damaged` a log that is not what
+ * was written (the message says what, where, and what to do), and with `failed-precondition` one that belongs to another node or
+ * cluster, or that another process has open.
  */
 export async function openLevelLog(options: LevelLogOptions): Promise<OpenedLog> {
-  const { directory, onFatal, now = () => performance.now() } = options;
+  const { directory } = options;
   await mkdir(directory, { recursive: true, mode: 0o700 });
+  try {
+    return await openChecked(options);
+  } catch (error) {
+    throw withAdvice(error, directory);
+  }
+}
+
+async function openChecked(options: LevelLogOptions): Promise<OpenedLog> {
+  const { directory, onFatal, now = () => performance.now() } = options;
   // Unsynced writes at the end of LevelDB's older log may be lost in a crash; the entries' chain and the marker notice any that matter.
-  await scanLevelDb(directory, { gapBetweenLogs: 'accept' });
+  await scanLevelDb(directory, { gapBetweenLogs: 'accept', tables: 'check' });
   const database = await openDatabase(directory);
   let marker: Marker | undefined;
   try {
@@ -68,6 +79,16 @@ export async function openLevelLog(options: LevelLogOptions): Promise<OpenedLog>
     await database.close();
     throw error;
   }
+}
+
+/** A node that lost a part of its log may have voted, or acknowledged an entry, without knowing it: only the others can tell what was lost. */
+function withAdvice(error: unknown, directory: string): unknown {
+  const isLevelDbs = !(error instanceof LockstepError) && isCorruption(error);
+  const found = isLevelDbs ? damaged(`log in ${directory}`, innermostMessage(error), error) : error;
+  if (!(found instanceof LockstepError) || found.code !== 'damaged') return found;
+  const advice =
+    'this node must not vote with it: remove it from the cluster and let it join again, with an empty directory';
+  return new LockstepError('damaged', `${found.message}; ${advice}`, { cause: found });
 }
 
 interface LogHead {
@@ -89,17 +110,10 @@ async function openDatabase(directory: string): Promise<LogDatabase> {
   try {
     await database.open();
   } catch (cause) {
-    throw new LockstepError('failed-precondition', `log in ${directory} can't be opened: ${innermostMessage(cause)}`, {
-      cause,
-    });
+    const code = isCorruption(cause) ? 'damaged' : 'failed-precondition';
+    throw new LockstepError(code, `log in ${directory} can't be opened: ${innermostMessage(cause)}`, { cause });
   }
   return database;
-}
-
-/** LevelDB's own words, lowest in the chain of causes. */
-function innermostMessage(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  return error.cause === undefined ? error.message : innermostMessage(error.cause);
 }
 
 /** Undefined in a directory that holds no log. */

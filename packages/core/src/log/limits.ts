@@ -29,6 +29,9 @@ export const markerIntervalMs = 100;
 /** LevelDB's own log file: scanned in memory, so a file larger than this (writeBufferBytes plus one batch, several times over) is refused. */
 export const scannedFileBytesMax: number = 256 * MiB;
 
+/** One of LevelDB's tables, read at once to be checked: a write buffer makes one of its own size, and no table is made larger later. */
+export const scannedTableBytesMax: number = 256 * MiB;
+
 /** Ids in one list of a stored membership: far above any cluster that makes sense, small enough to refuse garbage early. */
 export const storedMembersMax = 256;
 

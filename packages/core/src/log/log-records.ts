@@ -157,8 +157,8 @@ export function decodeMeta(value: Uint8Array): LogMeta {
 }
 
 /** The error that stops a node from starting on a log that lost something: it must not vote. */
-export function damaged(what: string, how: string): LockstepError {
-  return new LockstepError('failed-precondition', `${what} is damaged: ${how}`);
+export function damaged(what: string, how: string, cause?: unknown): LockstepError {
+  return new LockstepError('damaged', `${what} is damaged: ${how}`, { cause });
 }
 
 function snapshotOf(value: unknown): SnapshotMeta {

@@ -1,8 +1,10 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LockstepError } from '@lockstep/contract/errors';
-import { crc32c } from './crc32c.ts';
+import { crc32c, unmasked } from './crc32c.ts';
+import { liveTables } from './leveldb-manifest.ts';
 import { scannedFileBytesMax } from './limits.ts';
+import { scanTable } from './scan-table.ts';
 
 /** One of LevelDB's own log files, read from its first to its last whole record. */
 export interface ScannedFile {
@@ -17,18 +19,22 @@ export interface LevelDbScan {
   readonly files: readonly ScannedFile[];
 }
 
+export interface ScanRules {
+  /**
+   * `refuse` also when two log files do not follow each other without a gap. That happens without any fault of the disk when
+   * unsynced writes at the end of the first are lost: refuse, unless such a loss is noticed otherwise.
+   */
+  readonly gapBetweenLogs: 'refuse' | 'accept';
+  /** `check` reads every table that is in force, in full. */
+  readonly tables: 'check' | 'skip';
+}
+
 /**
- * Reads the write-ahead logs and the manifest of a LevelDB database that is not open, and tells a torn tail, which is what a
- * crash leaves, from damage, which LevelDB itself would skip in silence: then it refuses with `failed-precondition` and names
- * file and offset. A directory without a database is an empty scan.
- *
- * With `gapBetweenLogs: 'refuse'` it also refuses when two log files do not follow each other without a gap. That happens without
- * any fault of the disk when unsynced writes at the end of the first are lost: refuse, unless such a loss is noticed otherwise.
+ * Reads the files of a LevelDB database that is not open: its write-ahead logs, its manifest and, if asked, its tables. Tells a
+ * torn tail, which is what a crash leaves, from damage, which LevelDB itself would skip in silence, hand over as it is, or abort
+ * the process for: then it refuses with `damaged` and names the file. A directory without a database is an empty scan.
  */
-export async function scanLevelDb(
-  directory: string,
-  rules: { readonly gapBetweenLogs: 'refuse' | 'accept' },
-): Promise<LevelDbScan> {
+export async function scanLevelDb(directory: string, rules: ScanRules): Promise<LevelDbScan> {
   const names = await namesIn(directory);
   const files: ScannedFile[] = [];
   let expected: number | undefined;
@@ -46,10 +52,31 @@ export async function scanLevelDb(
     expected = nextSequence ?? expected;
     files.push({ file: scanned.file, records: scanned.records, tornTailAt: scanned.tornTailAt });
   }
+  const current = await currentManifest(directory);
   for (const name of names.filter((name) => /^MANIFEST-\d+$/.test(name))) {
-    await scanFile(join(directory, name), 'manifest');
+    const { file, edits } = await scanFile(join(directory, name), 'manifest');
+    if (name === current && rules.tables === 'check') await scanTables(directory, { file, edits });
   }
   return { files };
+}
+
+async function scanTables(
+  directory: string,
+  manifest: { readonly file: string; readonly edits: readonly Uint8Array[] },
+): Promise<void> {
+  for (const [number, size] of liveTables(manifest.file, manifest.edits)) {
+    await scanTable(join(directory, `${String(number).padStart(6, '0')}.ldb`), size);
+  }
+}
+
+/** What LevelDB's file CURRENT names; LevelDB itself refuses one that names nothing. */
+async function currentManifest(directory: string): Promise<string | undefined> {
+  try {
+    return (await readFile(join(directory, 'CURRENT'), 'utf8')).trimEnd();
+  } catch (cause) {
+    if (isMissing(cause)) return undefined;
+    throw cause;
+  }
 }
 
 /*
@@ -69,15 +96,14 @@ type FileKind = 'batches' | 'manifest';
 interface Scan extends ScannedFile {
   readonly firstSequence: number | undefined;
   readonly nextSequence: number | undefined;
+  /** A manifest's records. */
+  readonly edits: readonly Uint8Array[];
 }
 
 async function scanFile(file: string, kind: FileKind): Promise<Scan> {
   const { size } = await stat(file);
   if (size > scannedFileBytesMax) {
-    throw new LockstepError(
-      'failed-precondition',
-      `${file} is ${size} bytes, at most ${scannedFileBytesMax} are expected`,
-    );
+    throw new LockstepError('damaged', `${file} is ${size} bytes, at most ${scannedFileBytesMax} are expected`);
   }
   return scanBytes(file, await readFile(file), kind);
 }
@@ -88,7 +114,10 @@ function scanBytes(file: string, bytes: Buffer, kind: FileKind): Scan {
   let nextSequence: number | undefined;
   /** The record that a fragment began and none has ended yet. */
   let open: OpenRecord | undefined;
-  const result = (tornTailAt: number | undefined): Scan => ({ file, records, tornTailAt, firstSequence, nextSequence });
+  const edits: Uint8Array[] = [];
+  const result = (tornTailAt: number | undefined): Scan => {
+    return { file, records, tornTailAt, firstSequence, nextSequence, edits };
+  };
   let at = 0;
   while (at < bytes.length) {
     const left = blockBytes - (at % blockBytes);
@@ -101,13 +130,13 @@ function scanBytes(file: string, bytes: Buffer, kind: FileKind): Scan {
       refuseIfLaterWrite(file, bytes, { from: open?.at ?? at, badAt: at, kind, above: nextSequence });
       return result(open?.at ?? at);
     }
-    open ??= { at, head: [] };
-    // A block may end within a record's head, even before its first byte.
-    const missing = Math.min(batchHeadBytes - open.head.length, fragment.end - fragment.payload);
-    if (missing > 0) open.head.push(...bytes.subarray(fragment.payload, fragment.payload + missing));
+    open ??= { at, fragments: [] };
+    open.fragments.push(bytes.subarray(fragment.payload, fragment.end));
     if (fragment.type === full || fragment.type === last) {
       records++;
-      if (kind === 'batches') {
+      if (kind === 'manifest') {
+        edits.push(Buffer.concat(open.fragments));
+      } else {
         const batch = batchOf(file, open);
         if (nextSequence !== undefined && batch.sequence !== nextSequence) {
           throw refusal(file, open.at, `write ${batch.sequence} follows where ${nextSequence} should`);
@@ -124,13 +153,14 @@ function scanBytes(file: string, bytes: Buffer, kind: FileKind): Scan {
 
 interface OpenRecord {
   readonly at: number;
-  /** The first bytes of its payload, as far as they have come. */
-  readonly head: number[];
+  /** Its payload, as far as it has come. */
+  readonly fragments: Uint8Array[];
 }
 
 function batchOf(file: string, record: OpenRecord): { readonly sequence: number; readonly operations: number } {
-  if (record.head.length < batchHeadBytes) throw refusal(file, record.at, 'the record there is too short for a write');
-  const head = Buffer.from(record.head);
+  // A block may end within a record's head, even before its first byte; the next block has the rest.
+  const head = Buffer.concat(record.fragments.slice(0, 2));
+  if (head.length < batchHeadBytes) throw refusal(file, record.at, 'the record there is too short for a write');
   return { sequence: Number(head.readBigUInt64LE(0)), operations: head.readUInt32LE(8) };
 }
 
@@ -149,12 +179,6 @@ function fragmentAt(bytes: Buffer, at: number): Fragment | undefined {
   if (type < full || type > last || headBytes + length > left || end > bytes.length) return undefined;
   if (crc32c(bytes, at + 6, end) !== unmasked(bytes.readUInt32LE(at))) return undefined;
   return { type, payload: at + headBytes, end };
-}
-
-/** LevelDB stores a checksum rotated and offset, so that a file of log files can be a log itself. */
-function unmasked(masked: number): number {
-  const rotated = (masked - 0xa282_ead8) >>> 0;
-  return ((rotated >>> 17) | (rotated << 15)) >>> 0;
 }
 
 /**
@@ -190,16 +214,20 @@ function couldBegin(
 }
 
 function refusal(file: string, offset: number, how: string): LockstepError {
-  return new LockstepError('failed-precondition', `${file} is damaged at offset ${offset}: ${how}`);
+  return new LockstepError('damaged', `${file} is damaged at offset ${offset}: ${how}`);
 }
 
 async function namesIn(directory: string): Promise<readonly string[]> {
   try {
     return await readdir(directory);
   } catch (cause) {
-    if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') return [];
+    if (isMissing(cause)) return [];
     throw new LockstepError('failed-precondition', `directory ${directory} can't be read`, { cause });
   }
+}
+
+function isMissing(cause: unknown): boolean {
+  return cause instanceof Error && 'code' in cause && cause.code === 'ENOENT';
 }
 
 function byNumber(a: string, b: string): number {

@@ -388,7 +388,32 @@ describe('on disk', () => {
     const content = readFileSync(path);
     content[2000] = content[2000]! ^ 1;
     writeFileSync(path, content);
-    await expect(open(directory)).rejects.toMatchObject({ code: 'failed-precondition' });
+    await expect(open(directory)).rejects.toMatchObject({ code: 'damaged' });
+  });
+
+  it('a flipped bit in a table is refused where the process did not close the database: LevelDB may abort at it', async () => {
+    const directory = folder();
+    for (let run = 0; run < 2; run++) {
+      const state = await open(directory);
+      for (let i = 0; i < 50; i++) put(state, { [`k${i}`]: 'x'.repeat(100) });
+      await opened.pop()!.close();
+    }
+    const [table] = readdirSync(join(directory, 'state-1')).filter((name) => name.endsWith('.ldb'));
+    const path = join(directory, 'state-1', table!);
+    const content = readFileSync(path);
+    content[2000] = content[2000]! ^ 1;
+    writeFileSync(path, content);
+    rmSync(join(directory, 'closed'));
+    await expect(open(directory)).rejects.toMatchObject({ code: 'damaged', message: expect.stringContaining(path) });
+  });
+
+  it('the mark of a clean close is gone while the database is open', async () => {
+    const directory = folder();
+    await open(directory);
+    await opened.pop()!.close();
+    expect(readdirSync(directory)).toContain('closed');
+    await open(directory);
+    expect(readdirSync(directory)).not.toContain('closed');
   });
 
   it('a later log whose forerunner lost its unsynced end is set aside, and the state is one that it has been', async () => {
@@ -665,6 +690,6 @@ describe('snapshots', () => {
     await buildFromSnapshot({ snapshotPath, meta: snapshot, clusterId, target });
     await pointTo(directory, 2);
     expect(await reopened()).toEqual([2, undefined, 'one', snapshot.id]);
-    expect(readdirSync(directory).toSorted()).toEqual(['current', 'snapshots', 'state-2']);
+    expect(readdirSync(directory).toSorted()).toEqual(['closed', 'current', 'snapshots', 'state-2']);
   });
 });

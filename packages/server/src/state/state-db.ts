@@ -12,6 +12,7 @@ import { rangeKeys } from './range-keys.ts';
 import { SnapshotFolder } from './snapshot-folder.ts';
 import {
   databaseDirectory,
+  markClosed,
   type OpenedDatabase,
   openCurrent,
   openDatabase,
@@ -43,8 +44,8 @@ export interface StateOptions {
 }
 
 /**
- * Opens the replicated state of one node, strictly: LevelDB's own files are scanned first. Refuses with `failed-precondition` a
- * state that is damaged, of another cluster, or open in another process.
+ * Opens the replicated state of one node, strictly: LevelDB's own files are scanned first. Refuses with `damaged` a
+ * state that is not what was written, and with `failed-precondition` one of another cluster, or open in another process.
  */
 export async function openState(options: StateOptions): Promise<StateDb> {
   return new StateDb(options, await openCurrent(options.directory, options.clusterId));
@@ -232,6 +233,7 @@ export class StateDb {
   async close(): Promise<void> {
     if (!this.#queue.hasFailed) await this.#queue.sync();
     await this.#database.close();
+    if (!this.#queue.hasFailed) await markClosed(this.#options.directory);
   }
 
   #load(fullKey: string): StoredCell | undefined {

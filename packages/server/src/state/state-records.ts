@@ -87,7 +87,7 @@ const installedCodec = checked('installed snapshot', installedSnapshotWire);
 
 function checked<T>(what: string, codec: RecordCodec<T>): RecordCodec<T> {
   const damaged = (cause?: unknown): LockstepError =>
-    new LockstepError('failed-precondition', `state: the record of its ${what} is damaged`, { cause });
+    new LockstepError('damaged', `state: the record of its ${what} is damaged`, { cause });
   return {
     encode: (value) => {
       const body = codec.encode(value);
