@@ -233,8 +233,8 @@ describe('gRPC peers refuse', () => {
     expect(await refused(encodeHello({ ...hello, node: n2 }))).toBe(
       "7 PERMISSION_DENIED: the certificate is node 3's, but the hello says node 2",
     );
-    expect(await refused(encodeHello({ ...hello, versionMin: 2, versionMax: 9 }))).toBe(
-      '9 FAILED_PRECONDITION: node 3 speaks peer protocol 2 to 9, this one 1 to 1',
+    expect(await refused(encodeHello({ ...hello, versionMin: 3, versionMax: 9 }))).toBe(
+      '9 FAILED_PRECONDITION: node 3 speaks peer protocol 3 to 9, this one 1 to 2',
     );
     expect(await refused(Buffer.from('garbage'))).toBe('3 INVALID_ARGUMENT: peer frame: is not a hello');
     expect(await refused(Buffer.alloc(0))).toBe('3 INVALID_ARGUMENT: peer frame: ends within kind');

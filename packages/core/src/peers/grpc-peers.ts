@@ -123,16 +123,17 @@ class Links {
     let stream: SendingStream | undefined;
     call.on('data', (frame: Buffer) => {
       clearTimeout(timer);
+      let version: number;
       try {
         if (stream !== undefined) throw new LockstepError('invalid-input', `node ${node} sent a frame after its hello`);
         this.requireMember(node);
-        this.#handshake.check(frame, node);
+        version = this.#handshake.check(frame, node);
       } catch (error) {
         stream?.over('the peer sent a frame after its hello');
         this.refuse(from, error);
         return;
       }
-      stream = this.#startSending(from);
+      stream = this.#startSending(from, version);
     });
     call.on('end', () => stream?.over('the peer ended the stream'));
     call.on('cancelled', () => {
@@ -171,7 +172,7 @@ class Links {
     return new ReceivingStream({ self, peer, dialer: this.#dialer, handshake: this.#handshake, events, log, random });
   }
 
-  #startSending(from: FromNode<ServerDuplexStream<Buffer, Buffer>>): SendingStream {
+  #startSending(from: FromNode<ServerDuplexStream<Buffer, Buffer>>, version: number): SendingStream {
     const { self, log, events } = this.#options;
     const { node, call } = from;
     this.#sending.get(node)?.over('the peer opened another stream');
@@ -179,7 +180,7 @@ class Links {
       if (this.#sending.get(node) === stream) this.#sending.delete(node);
       events.onDisconnected(node);
     };
-    const stream = new SendingStream({ node, call, log, onOver });
+    const stream = new SendingStream({ node, call, version, log, onOver });
     this.#sending.set(node, stream);
     stream.hello(helloFrame(self));
     return stream;

@@ -25,8 +25,11 @@ export class Handshake {
     this.#self = self;
   }
 
-  /** `node` is whose key the certificate holds. Refuses with `denied` or, for another protocol, with `failed-precondition`. */
-  check(frame: Uint8Array, node: NodeId): void {
+  /**
+   * `node` is whose key the certificate holds. Refuses with `denied` or, for another protocol, with `failed-precondition`.
+   * Returns the version that both speak.
+   */
+  check(frame: Uint8Array, node: NodeId): number {
     const hello = decodeHello(frame);
     if (hello.clusterId !== this.#self.clusterId) {
       throw new LockstepError(
@@ -48,5 +51,6 @@ export class Handshake {
       throw new LockstepError('denied', `node ${node} came back with another disk: it must join under a new id`);
     }
     this.#incarnations.set(node, hello.incarnation);
+    return Math.min(hello.versionMax, protocolVersionMax);
   }
 }

@@ -30,7 +30,7 @@ export const pinnedShareMin = 0.25;
 
 /** The oldest and newest version of the peer protocol that this build speaks. */
 export const protocolVersionMin = 1;
-export const protocolVersionMax = 1;
+export const protocolVersionMax = 2;
 
 /** Bytes of one snapshot chunk: large enough that the call's cost vanishes, small enough not to stall an event loop. */
 export const snapshotChunkBytesMax: number = 256 * KiB;

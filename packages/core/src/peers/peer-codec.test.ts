@@ -71,6 +71,13 @@ const raftMessage: fc.Arbitrary<Message> = fc.oneof(
   }),
   fc.record({
     ...head,
+    type: fc.constantFrom('pre-vote-reply' as const, 'vote-reply' as const),
+    rejected: fc.boolean(),
+    commit: index,
+    commitTerm: term,
+  }),
+  fc.record({
+    ...head,
     type: fc.constant('append-reply' as const),
     index,
     rejected: fc.boolean(),
@@ -207,6 +214,7 @@ describe('a frame is refused', () => {
   test.each([
     ['an unknown kind of frame', [0x4e], 'is not a frame of messages'],
     ['an unknown kind of message', [0x4d, 1, 0, 0, 0, 99], 'has a message of the unknown kind 99'],
+    ['a message of a version to come', [0x4d, 1, 0, 0, 0, 14], 'has a message of the unknown kind 14'],
     ['kind 0', [0x4d, 1, 0, 0, 0, 0], 'has a message of the unknown kind 0'],
     [
       'more messages than a frame may hold',

@@ -1,6 +1,6 @@
 import { LockstepError } from '@lockstep/contract/errors';
 import type { LogIndex } from '@lockstep/contract/ids';
-import type { Entry, Message, SnapshotMeta } from '../raft/types.ts';
+import type { Entry, KnownCommit, Message, SnapshotMeta } from '../raft/types.ts';
 import { FrameReader } from './frame-reader.ts';
 import { FrameWriter } from './frame-writer.ts';
 import {
@@ -19,19 +19,21 @@ import type { PeerMessage, RefusedReason } from './peers.ts';
  *
  *   messages := 0x4d count:u32 message*
  *
- *   message  := 1..10 from:u53 to:u53 term:u53 body      a Raft message, numbered as in `raftTypes`
+ *   message  := 1..12 from:u53 to:u53 term:u53 body      a Raft message, numbered as in `raftTypes`
  *            |  32 from:u53 id:u53 count:u32 bytes*      propose
  *            |  33 id:u53 (0 index:u53 term:u53 ordinal:u53 | 1 reason:u8)
  *            |  34 from:u53 id:u53                       read-index
  *            |  35 id:u53 (0 index:u53 timeMs:u53 | 1 reason:u8)
  *            |  40 from:u53 id:u53                       clock-ask
  *            |  41 from:u53 id:u53 wallMs:u53            clock
+ *   11, 12 are a pre-vote-reply and a vote-reply that tell what is committed: rejected:u8 commit:u53 commitTerm:u53
  *   append's body := prevIndex:u53 prevTerm:u53 commit:u53 count:u32 (type:u8 term:u53 bytes)*
  *                    (an entry's index is its predecessor's plus one, so that a gap can't even be written)
  *   bytes    := length:u32 byte*       str := length:u16 utf8
  *   membership := 4 × (count:u16 node:u53*) autoLeave:u8
  *
- * Numbers of kinds, types and reasons are for ever; a new version adds, and is spoken only when both sides' hello allow it.
+ * Numbers of kinds, types and reasons are for ever; a new version adds, and is spoken only when both sides' hello allow it
+ * (spoken-in.ts).
  */
 
 const frameMessages = 0x4d;
@@ -49,6 +51,8 @@ const raftTypes = [
 ] as const satisfies readonly Message['type'][];
 const entryTypes = ['noop', 'transactions', 'membership', 'control'] as const satisfies readonly Entry['type'][];
 const reasons = ['no-leader', 'sealed', 'busy', 'too-large', 'disk-full'] as const satisfies readonly RefusedReason[];
+/** By the kind: a reply that knows nothing of what is committed is written as version 1 wrote it. */
+const knowingReplies = { 11: 'pre-vote-reply', 12: 'vote-reply' } as const;
 const proposeKind = 32;
 const proposedKind = 33;
 const readIndexKind = 34;
@@ -167,7 +171,7 @@ function writeReadOutcome(
 }
 
 function writeRaft(writer: FrameWriter, message: Message): void {
-  writer.u8(raftTypes.indexOf(message.type) + 1);
+  writer.u8(raftKindOf(message));
   writer.u53('from', message.from);
   writer.u53('to', message.to);
   writer.u53('term', message.term);
@@ -181,6 +185,9 @@ function writeRaft(writer: FrameWriter, message: Message): void {
     case 'pre-vote-reply':
     case 'vote-reply':
       writer.flag(message.rejected);
+      if (!isKnowing(message)) return;
+      writer.u53('commit', message.commit);
+      writer.u53('commit term', message.commitTerm);
       return;
     case 'append':
       writeAppend(writer, message);
@@ -206,6 +213,18 @@ function writeRaft(writer: FrameWriter, message: Message): void {
     default:
       message satisfies never;
   }
+}
+
+type VoteReply = Extract<Message, { type: 'pre-vote-reply' | 'vote-reply' }>;
+
+function isKnowing(reply: VoteReply): reply is VoteReply & Required<KnownCommit> {
+  return reply.commit !== undefined && reply.commitTerm !== undefined;
+}
+
+function raftKindOf(message: Message): number {
+  const isReply = message.type === 'pre-vote-reply' || message.type === 'vote-reply';
+  if (isReply && isKnowing(message)) return message.type === knowingReplies[11] ? 11 : 12;
+  return raftTypes.indexOf(message.type) + 1;
 }
 
 function writeAppend(writer: FrameWriter, message: Extract<Message, { type: 'append' }>): void {
@@ -284,7 +303,8 @@ function readReason(reader: FrameReader): RefusedReason {
 }
 
 function readRaft(reader: FrameReader, kind: number): Message {
-  const type = raftTypes[kind - 1];
+  const knowing = kind === 11 || kind === 12 ? knowingReplies[kind] : undefined;
+  const type = knowing ?? raftTypes[kind - 1];
   if (type === undefined) throw reader.refusal(`has a message of the unknown kind ${kind}`);
   const head = { from: reader.node('from'), to: reader.node('to'), term: reader.term('term') };
   switch (type) {
@@ -299,7 +319,7 @@ function readRaft(reader: FrameReader, kind: number): Message {
       };
     case 'pre-vote-reply':
     case 'vote-reply':
-      return { ...head, type, rejected: reader.flag('rejected') };
+      return { ...head, type, rejected: reader.flag('rejected'), ...(knowing === undefined ? {} : readKnown(reader)) };
     case 'append':
       return readAppend(reader, head);
     case 'append-reply':
@@ -322,6 +342,10 @@ function readRaft(reader: FrameReader, kind: number): Message {
     default:
       return type satisfies never;
   }
+}
+
+function readKnown(reader: FrameReader): KnownCommit {
+  return { commit: reader.index('commit'), commitTerm: reader.term('commit term') };
 }
 
 function readAppend(reader: FrameReader, head: Pick<Message, 'from' | 'to' | 'term'>): Message {

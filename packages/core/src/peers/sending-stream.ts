@@ -5,6 +5,7 @@ import { appendQueueBytesMax, peerQueueBytesMax } from './limits.ts';
 import type { PeerLog } from './peer-log.ts';
 import { toBuffer } from './peer-method.ts';
 import type { PeerMessage } from './peers.ts';
+import { spokenIn } from './spoken-in.ts';
 
 export type FrameStream = ServerDuplexStream<Buffer, Buffer>;
 
@@ -12,6 +13,7 @@ export type FrameStream = ServerDuplexStream<Buffer, Buffer>;
 export class SendingStream {
   readonly node: NodeId;
   readonly #call: FrameStream;
+  readonly #version: number;
   readonly #log: PeerLog;
   readonly #onOver: (stream: SendingStream) => void;
   #queuedBytes = 0;
@@ -21,11 +23,14 @@ export class SendingStream {
   constructor(options: {
     readonly node: NodeId;
     readonly call: FrameStream;
+    /** The protocol that both ends speak. */
+    readonly version: number;
     readonly log: PeerLog;
     readonly onOver: (stream: SendingStream) => void;
   }) {
     this.node = options.node;
     this.#call = options.call;
+    this.#version = options.version;
     this.#log = options.log;
     this.#onOver = options.onOver;
     this.#log({ kind: 'connected', node: this.node, direction: 'sending' });
@@ -41,7 +46,7 @@ export class SendingStream {
         reason: `a ${message.kind} message of ${bytes} bytes fits no frame`,
       });
     };
-    for (const frame of framesOf(kept, tooLarge)) this.#write(frame);
+    for (const frame of framesOf(spokenIn(this.#version, kept), tooLarge)) this.#write(frame);
   }
 
   /** The first frame. */

@@ -1,0 +1,18 @@
+import { protocolVersionMax } from './limits.ts';
+import type { PeerMessage } from './peers.ts';
+
+/**
+ * What of `messages` a peer understands that speaks no later version than `version`. Version 1 knows no votes that tell what is
+ * committed: they are told without it.
+ */
+export function spokenIn(version: number, messages: readonly PeerMessage[]): readonly PeerMessage[] {
+  return version >= protocolVersionMax ? messages : messages.map(inVersionOne);
+}
+
+function inVersionOne(message: PeerMessage): PeerMessage {
+  if (message.kind !== 'raft') return message;
+  const { message: raft } = message;
+  if (raft.type !== 'pre-vote-reply' && raft.type !== 'vote-reply') return message;
+  const { type, from, to, term, rejected } = raft;
+  return { kind: 'raft', message: { type, from, to, term, rejected } };
+}
