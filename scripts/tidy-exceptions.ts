@@ -69,6 +69,6 @@ export const entryPoints: readonly { readonly path: RegExp; readonly because: st
   { path: /\.fixture\.ts$/, because: 'a test starts it as a process' },
   { path: /\/main\.ts$/, because: 'a program' },
   { path: /^scripts\/(run|setup)\.mjs$/, because: 'package.json starts it, on whatever Node there is' },
-  { path: /^scripts\/(test|fix|demo|examples)\.ts$/, because: 'package.json starts it' },
+  { path: /^scripts\/(test|fix|demo|examples|record)\.ts$/, because: 'package.json starts it' },
   { path: /^scripts\/unit-tests\.ts$/, because: 'scripts/test.ts starts it as a process of its own' },
 ];

@@ -110,6 +110,8 @@ export class SealKeeper {
 
   #open(configuration: SealConfiguration, rootKey: Secret): void {
     this.barrier.unseal(configuration, rootKey);
+    // A newer one may have been committed while the root key was unwrapped; entries that follow it need its keyring.
+    this.barrier.adopt(this.#requireConfiguration());
     this.#onUnsealed();
   }
 
