@@ -33,3 +33,6 @@ export const freshSeedMax = 1_000_000_000;
 
 /** The last lines of a run's trace that are shown. */
 export const traceLinesShown = 60;
+
+/** Steps of the search for an order that explains one key's history. One that is in order takes about one for each operation. */
+export const linearizabilityStepsMax = 1_000_000;

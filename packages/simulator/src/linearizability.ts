@@ -15,6 +15,13 @@ export interface SequentialModel<Operation, State> {
   readonly step: (state: State, operation: Operation) => State | undefined;
   /** Equal for equal states only. */
   readonly keyOf: (state: State) => string;
+  /**
+   * Whether nothing tells this operation of unknown outcome from the others of which that is true: it fits every state, and no
+   * result shows which of them it was. Then they are taken in the order of their calls, which is as good as any.
+   */
+  readonly isAnonymous?: (operation: Operation) => boolean;
+  /** Whether neither this state nor any that may follow admits the operation. It shortens the search; default never. */
+  readonly isPast?: (state: State, operation: Operation) => boolean;
 }
 
 export type Verdict<Operation> =
@@ -54,6 +61,8 @@ export function checkLinearizable<Operation, State>(
   return search.run(stepsMax);
 }
 
+const none: readonly never[] = [];
+
 class Search<Operation, State> {
   readonly #operations: readonly Placed<Operation>[];
   readonly #model: SequentialModel<Operation, State>;
@@ -78,7 +87,7 @@ class Search<Operation, State> {
     const frames: Frame<State>[] = [];
     for (let steps = 0; this.#isOpenLeft > 0; steps++) {
       if (steps >= stepsMax) return { kind: 'undecided' };
-      frames.push({ state, candidates: this.#candidates(), next: 0, taken: -1 });
+      frames.push({ state, candidates: this.#candidates(state), next: 0, taken: -1 });
       const after = this.#advance(frames);
       if (after === undefined) return { kind: 'violation', stuckAt: this.#requireStuck() };
       state = after.state;
@@ -104,24 +113,32 @@ class Search<Operation, State> {
     return undefined;
   }
 
-  /** What may come next: called before any that is left has returned. Those whose outcome is known come first. */
-  #candidates(): readonly number[] {
+  /** What may come next: called before any that is left has returned. Those whose outcome is known come first. None if one of them came too late. */
+  #candidates(state: State): readonly number[] {
     const known: number[] = [];
     const unknown: number[] = [];
+    let isAnonymousTaken = false;
+    let isDeadEnd = false;
+    let first: Placed<Operation> | undefined;
     let firstReturn = Number.POSITIVE_INFINITY;
     for (let at = this.#firstLeft; at < this.#operations.length; at++) {
       const operation = this.#operations[at];
       if (operation === undefined || this.#isPlaced(at)) continue;
       if (operation.calledAt > firstReturn) break;
-      if (operation.returnedAt === undefined) unknown.push(at);
-      else {
-        known.push(at);
-        if (operation.returnedAt < firstReturn) {
-          firstReturn = operation.returnedAt;
-          this.#noteStuck(operation);
-        }
+      if (operation.returnedAt === undefined) {
+        const isAnonymous = this.#model.isAnonymous?.(operation.operation) ?? false;
+        if (!isAnonymous || !isAnonymousTaken) unknown.push(at);
+        isAnonymousTaken ||= isAnonymous;
+        continue;
       }
+      known.push(at);
+      isDeadEnd ||= this.#model.isPast?.(state, operation.operation) ?? false;
+      if (operation.returnedAt >= firstReturn) continue;
+      first = operation;
+      firstReturn = operation.returnedAt;
     }
+    if (first !== undefined) this.#noteStuck(first);
+    if (isDeadEnd) return none;
     return [...known, ...unknown];
   }
 
@@ -139,10 +156,18 @@ class Search<Operation, State> {
   }
 
   #isNew(state: State): boolean {
-    const key = `${this.#placed.join(',')};${this.#model.keyOf(state)}`;
+    const key = `${this.#placedKey()};${this.#model.keyOf(state)}`;
     if (this.#seen.has(key)) return false;
     this.#seen.add(key);
     return true;
+  }
+
+  /** Tells sets of placed operations apart. All before `firstLeft` are placed, and zeros at the end say nothing. */
+  #placedKey(): string {
+    const from = this.#firstLeft >> 5;
+    let until = this.#placed.length;
+    while (until > from && this.#placed[until - 1] === 0) until--;
+    return `${from},${this.#placed.subarray(from, until).join(',')}`;
   }
 
   #isPlaced(at: number): boolean {

@@ -1,3 +1,4 @@
+import type { ObjectModel } from './history.ts';
 import type { SequentialModel } from './linearizability.ts';
 
 /** What a register with versions holds: 0 before the first write. */
@@ -39,7 +40,23 @@ export const versionedRegister: SequentialModel<RegisterOperation, RegisterState
     }
   },
   keyOf: ({ version, value }) => `${version} ${value}`,
+  isPast,
 };
+
+/** Versions only grow. */
+function isPast(state: RegisterState, operation: RegisterOperation): boolean {
+  switch (operation.kind) {
+    case 'read':
+      return operation.version < state.version;
+    case 'write':
+    case 'check-and-set':
+      return operation.version !== undefined && operation.version <= state.version;
+    case 'mismatch':
+      return false;
+    default:
+      return operation satisfies never;
+  }
+}
 
 function written(
   state: RegisterState,
@@ -48,4 +65,54 @@ function written(
   const version = state.version + 1;
   if (operation.version !== undefined && operation.version !== version) return undefined;
   return { version, value: operation.value };
+}
+
+export type RegisterInput =
+  | { readonly kind: 'read' }
+  | { readonly kind: 'write'; readonly value: string }
+  | { readonly kind: 'check-and-set'; readonly expected: number; readonly value: string };
+
+/** A write's `value` is its own. */
+export type RegisterOutput =
+  | { readonly kind: 'found'; readonly version: number; readonly value: string }
+  | { readonly kind: 'written'; readonly version: number }
+  | { readonly kind: 'mismatch' };
+
+/** The same register for `checkHistory`: no two writes of a key may have the same value, and none an empty one. */
+export const uniqueRegister: ObjectModel<RegisterInput, RegisterOutput, RegisterState> = {
+  initial: versionedRegister.initial,
+  keyOf: versionedRegister.keyOf,
+  isPast: (state, input, output) => {
+    const operation = operationOf(input, output);
+    return operation !== undefined && isPast(state, operation);
+  },
+  step: (state, input, output) => {
+    if (output === undefined && input.kind === 'read') return state;
+    const operation = operationOf(input, output);
+    return operation === undefined ? undefined : versionedRegister.step(state, operation);
+  },
+  unique: {
+    tokenOf: (input) => (input.kind === 'read' ? undefined : input.value),
+    seenIn: (_input, output) =>
+      output.kind === 'found' && output.version > 0
+        ? { token: output.value, output: { kind: 'written', version: output.version } }
+        : undefined,
+    isUnconditional: (input) => input.kind === 'write',
+  },
+};
+
+/** Undefined for an output that such an input never has. */
+function operationOf(input: RegisterInput, output: RegisterOutput | undefined): RegisterOperation | undefined {
+  switch (output?.kind) {
+    case undefined:
+      return input.kind === 'read' ? undefined : { ...input, version: undefined };
+    case 'found':
+      return input.kind === 'read' ? { ...input, version: output.version, value: output.value } : undefined;
+    case 'written':
+      return input.kind === 'read' ? undefined : { ...input, version: output.version };
+    case 'mismatch':
+      return input.kind === 'check-and-set' ? { kind: 'mismatch', expected: input.expected } : undefined;
+    default:
+      return output satisfies never;
+  }
 }
