@@ -21,6 +21,8 @@ export interface Answer {
 /** One node, as the settings name it. */
 export interface Api {
   readonly call: (operation: Operation, path: string, data?: JsonObject) => Promise<Answer>;
+  /** The same node, asked with another token. */
+  readonly withToken: (token: string) => Api;
 }
 
 const defaultPort = 8200;
@@ -28,7 +30,11 @@ const defaultPort = 8200;
 /** Refuses settings that name no node. Connects when first used. */
 export function openApi(settings: Settings): Api {
   const node = openNode(settings);
-  return { call: async (operation, path, data) => await call({ node, settings }, operation, path, data ?? {}) };
+  const apiFor = (asked: Settings): Api => ({
+    call: async (operation, path, data) => await call({ node, settings: asked }, operation, path, data ?? {}),
+    withToken: (token) => apiFor({ ...asked, token }),
+  });
+  return apiFor(settings);
 }
 
 function openNode(settings: Settings): HttpNode {

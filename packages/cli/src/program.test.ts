@@ -1,7 +1,7 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { run } from './program.ts';
 import { type Asked, openTestNode, type Said, type TestNode } from './test-node.ts';
 
@@ -88,6 +88,8 @@ describe('exit code 1: wrong use, nothing is sent', () => {
     ['kv undelete secret/a', "required option '--versions <numbers>' not specified"],
     ['write secret/a', 'give key=value fields, or --force for none'],
     ['token revoke', 'give a token, or --self for your own'],
+    ['login', 'no token was given'],
+    ['login -method=userpass x', 'method must be token, not "userpass"'],
     ['status -format=xml', 'format must be table or json, not "xml"'],
     ['status -address=ftp://a', 'address must be like'],
     ['status -address=http://a/b', 'address must be like'],
@@ -350,6 +352,49 @@ describe('what is printed', () => {
   );
 });
 
+describe('login', () => {
+  const file = (): string => join(home, '.vault-token');
+  const lookedUp = { id: 'hvs.new', accessor: 'acc', policies: ['p'], ttl: 60, renewable: true };
+  const withoutToken = { VAULT_TOKEN: '' };
+
+  afterEach(() => rmSync(file(), { force: true }));
+
+  test('keeps nothing that the node refuses, or does not name', async () => {
+    answer = () => error('denied', 'permission denied');
+    expect((await lockstep('login hvs.wrong', { environment: withoutToken })).code).toBe(2);
+    answer = () => reply({ ...lookedUp, id: '' });
+    expect((await lockstep('login hvs.wrong', { environment: withoutToken })).code).toBe(2);
+    expect(existsSync(file())).toBe(false);
+  });
+
+  test('keeps the token that the node answers, for its owner only, from stdin, an argument or the terminal', async () => {
+    answer = () => reply(lookedUp);
+    writeFileSync(file(), 'hvs.old', { mode: 0o644 });
+    for (const given of [
+      ['login hvs.new', {}],
+      ['login -', { stdin: 'hvs.new\n' }],
+      ['login', { hidden: 'hvs.new' }],
+    ] as const) {
+      const got = await lockstep(given[0], { environment: withoutToken, ...given[1] });
+      expect(got).toMatchObject({ code: 0, err: '', last: { path: 'auth/token/lookup-self', token: 'hvs.new' } });
+      expect(got.out).toMatch(/^token +hvs.new\n/m);
+      expect(readFileSync(file(), 'utf8')).toBe('hvs.new');
+      expect(statSync(file()).mode & 0o777).toBe(0o600);
+    }
+    expect((await lockstep('read a', { environment: withoutToken })).last?.token).toBe('hvs.new');
+  });
+
+  test('says when the environment will win, and can try without keeping or printing', async () => {
+    answer = () => reply(lookedUp);
+    expect((await lockstep('login hvs.new')).err).toContain('WARNING! VAULT_TOKEN is set');
+    rmSync(file());
+    const got = await lockstep('login -no-store -no-print hvs.new', { environment: withoutToken });
+    expect(got).toMatchObject({ code: 0, out: '', err: '' });
+    expect((await lockstep('login -no-store -field=token_policies hvs.new')).out).toBe('["p"]');
+    expect(existsSync(file())).toBe(false);
+  });
+});
+
 describe('from a new cluster to one that serves', () => {
   const sealStatus = {
     type: 'shamir',
@@ -431,6 +476,7 @@ describe('help', () => {
     'pki',
     'pki issue',
     'token create',
+    'login',
     'policy',
     'secrets enable',
     'init',

@@ -5,6 +5,7 @@ import { command, connector } from './command.ts';
 import { anyPathCommands } from './commands/any-path.ts';
 import { devCommand } from './commands/dev.ts';
 import { kvCommand } from './commands/kv.ts';
+import { loginCommand } from './commands/login.ts';
 import { pkiCommand } from './commands/pki.ts';
 import { policyCommand } from './commands/policy.ts';
 import { sealCommands } from './commands/seal.ts';
@@ -62,6 +63,7 @@ function buildProgram(terminal: Terminal, exitWith: (code: number) => void): Com
     ...sealCommands(connect),
     kvCommand(connect),
     pkiCommand(connect),
+    loginCommand(connect),
     tokenCommand(connect),
     policyCommand(connect),
     secretsCommand(connect),

@@ -65,7 +65,12 @@ function timeoutOf(value: string | undefined): number {
   return Number(seconds) * 1000;
 }
 
+/** Where `login` keeps the token, as `vault login` does. */
+export function tokenFilePath(home: string): string {
+  return join(home, '.vault-token');
+}
+
 function tokenFile(home: string): string | undefined {
-  const file = join(home, '.vault-token');
+  const file = tokenFilePath(home);
   return existsSync(file) ? readFileSync(file, 'utf8').trim() || undefined : undefined;
 }

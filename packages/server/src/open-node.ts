@@ -35,8 +35,16 @@ export interface OpenNode {
   readonly close: () => Promise<void>;
 }
 
-/** Opens one node, in the order in which each part may rely on the one before: disk, peers, consensus, doors. */
-export async function openNode(config: NodeConfig, log: Log, onFatal: (error: unknown) => void): Promise<OpenNode> {
+/**
+ * Opens one node, in the order in which each part may rely on the one before: disk, peers, consensus, doors. `wallMs` is the
+ * machine's clock.
+ */
+export async function openNode(
+  config: NodeConfig,
+  log: Log,
+  onFatal: (error: unknown) => void,
+  wallMs: () => number = () => Date.now(),
+): Promise<OpenNode> {
   await mkdir(config.dataDirectory, { recursive: true, mode: 0o700 });
   const barrier = new Barrier({ clusterId: config.clusterId, random: randomBytes });
   let resume = (): void => {};
@@ -59,7 +67,7 @@ export async function openNode(config: NodeConfig, log: Log, onFatal: (error: un
     onSealed: () => state.forgetPlaintext(),
   });
   const machine = new Machine({ state, keeper, positions, onFatal, onSealConfiguration: () => openLater(keeper, log) });
-  const consensus = await openConsensus({ config, machine, log, onFatal });
+  const consensus = await openConsensus({ config, machine, log, onFatal, wallMs });
   applyOn = () => consensus.resumeApply();
   resume = () => {
     machine.restoreTime();
@@ -69,7 +77,7 @@ export async function openNode(config: NodeConfig, log: Log, onFatal: (error: un
   const record = state.controlRecord;
   if (record !== undefined) keeper.adopt(decodeControlEntry(record).seal);
   openLater(keeper, log);
-  return await openDoors({ config, state, positions, keeper, autoSeal, consensus, log });
+  return await openDoors({ config, state, positions, keeper, autoSeal, consensus, log, wallMs });
 }
 
 function autoSealOf(config: NodeConfig): AutoSeal | undefined {
@@ -88,8 +96,9 @@ async function openConsensus(parts: {
   readonly machine: Machine;
   readonly log: Log;
   readonly onFatal: (error: unknown) => void;
+  readonly wallMs: () => number;
 }): Promise<ConsensusNode> {
-  const { config, machine, log, onFatal } = parts;
+  const { config, machine, log, onFatal, wallMs } = parts;
   const voters = config.members.map((member) => member.id);
   const membership = { voters, votersOutgoing: [], learners: [], learnersNext: [], autoLeave: false };
   const { stored, store, identity } = await openLevelLog({
@@ -115,7 +124,7 @@ async function openConsensus(parts: {
   });
   return startNode({
     id: config.node.id,
-    clock: { nowMs: () => performance.now(), wallMs: () => Date.now(), setTimer },
+    clock: { nowMs: () => performance.now(), wallMs, setTimer },
     random: (below) => randomInt(below),
     store,
     stored,
@@ -150,10 +159,11 @@ interface DoorParts {
   readonly autoSeal: AutoSeal | undefined;
   readonly consensus: ConsensusNode;
   readonly log: Log;
+  readonly wallMs: () => number;
 }
 
 async function openDoors(parts: DoorParts): Promise<OpenNode> {
-  const { config, state, positions, keeper, consensus, log } = parts;
+  const { config, state, positions, keeper, consensus, log, wallMs } = parts;
   const offload = new Offload();
   const audit = await openAudit(config, keeper);
   const logFault = (error: unknown, request: DoorRequest): void =>
@@ -170,7 +180,7 @@ async function openDoors(parts: DoorParts): Promise<OpenNode> {
     metrics,
     autoSeal: parts.autoSeal,
     log,
-    wallMs: () => Date.now(),
+    wallMs,
     compact: async () => {
       consensus.stateSynced(await state.sync());
       return consensus.compactNow();

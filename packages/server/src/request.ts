@@ -147,7 +147,8 @@ function transactionOf({ admitted, decision, once, use }: Decided): Buffer {
   return encodeTransaction({
     expects,
     facts: [...facts, ...use.facts],
-    remembered: once === undefined ? undefined : rememberedOf(once, { admitted, decision }),
+    // Where the handler changes nothing there is nothing to be done twice, and its reply may hold what no fact may (a token).
+    remembered: once === undefined || facts.length === 0 ? undefined : rememberedOf(once, { admitted, decision }),
   });
 }
 

@@ -11,6 +11,7 @@ export interface AdminCall {
   readonly path: string;
   readonly token?: string;
   readonly body?: { readonly [name: string]: unknown };
+  readonly headers?: { readonly [name: string]: string };
 }
 
 export interface AdminAnswer {
@@ -28,7 +29,7 @@ const answerWithinMs = 10_000;
 export function adminCall(call: AdminCall): Promise<AdminAnswer> {
   const url = new URL(`/v1/${call.path}`, call.address);
   const send = url.protocol === 'https:' ? httpsRequest : httpRequest;
-  const headers = call.token === undefined ? {} : { 'X-Vault-Token': call.token };
+  const headers = { ...call.headers, ...(call.token === undefined ? {} : { 'X-Vault-Token': call.token }) };
   return new Promise((resolve, reject) => {
     const sent = send(
       url,
