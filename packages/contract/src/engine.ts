@@ -54,6 +54,8 @@ export interface Decision<Fact> {
   readonly reply: Reply | ((results: readonly (JsonObject | undefined)[]) => Reply);
   /** The reply tells a secret that the log doesn't keep: it is not stored for repeats with the same idempotency key, which are refused. */
   readonly isSecret?: boolean;
+  /** What it issues is stored nowhere: a repeat could neither answer it again nor take it back, so an idempotency key is refused. */
+  readonly leavesNoTrace?: boolean;
 }
 
 /** Who asks, once the token was looked up. */

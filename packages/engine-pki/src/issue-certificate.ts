@@ -103,7 +103,7 @@ export function decideLeaf(call: Call, found: FoundRole, values: LeafValues, ask
   const data = issuanceReply({ certificate, serial, ...validity, issuer, key: asked.key }, values);
   const reply = warnings.length === 0 ? { data } : { data, warnings };
   const relied: readonly Expect[] = [found.expect, ...expects];
-  if (role.no_store) return { expects: relied, reply };
+  if (role.no_store) return { leavesNoTrace: true, expects: relied, reply };
   const notAfterSeconds = validity.notAfterMs / 1000;
   return {
     facts: [{ type: 'certificateIssued', serial, issuerId: id, notAfterSeconds, certificate }],

@@ -57,7 +57,7 @@ async function decideAndRecord(host: Host, { request, admitted, deadline }: Atte
   const repeats = once?.outcome;
   if (repeats !== undefined && route.onRepeat === 'replay') return { kind: 'answered', reply: replayed(repeats) };
   const decision = await route.handle({ ...call, supersedes: repeats?.results }, admitted.fields as never);
-  if (once !== undefined) requireRepeatable(route, decision);
+  if (once !== undefined) requireRepeatable(decision);
   const use = host.tokenUse(admitted.token);
   if ((decision.facts ?? []).length + use.facts.length === 0) return { kind: 'answered', reply: replyOf(decision, []) };
   const recorded = await host.record(transactionOf({ admitted, decision, once, use }), deadline);
@@ -65,8 +65,8 @@ async function decideAndRecord(host: Host, { request, admitted, deadline }: Atte
 }
 
 /** One key, one live credential: a credential that leaves no trace can't be taken back when its request is repeated. */
-function requireRepeatable(route: Admitted['route'], decision: Decision<Uint8Array>): void {
-  if (route.onRepeat === 'supersede' && (decision.facts ?? []).length === 0)
+function requireRepeatable(decision: Decision<Uint8Array>): void {
+  if (decision.leavesNoTrace === true)
     throw new LockstepError(
       'invalid-input',
       'an idempotency key cannot be honoured here: nothing of what this request issues is stored, so a repeat could not take it back; leave the key out',
