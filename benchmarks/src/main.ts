@@ -12,7 +12,7 @@ const usage = `usage: npm run bench -- pki-issue [--nodes N] [--seconds S] [--co
   --seconds 20      how long to measure, after warming up
   --concurrency 64  requests under way at once
   --door grpc       which door to ask: grpc or http
-  --profile         tell where the time goes, too; costs some of it
+  --profile         sample what each process does, and add its time up by part; costs some speed
   --json FILE       write the result there, too
 `;
 
@@ -40,8 +40,8 @@ function readArguments(): {
         seconds: { type: 'string' },
         concurrency: { type: 'string' },
         door: { type: 'string' },
-        json: { type: 'string' },
         profile: { type: 'boolean' },
+        json: { type: 'string' },
         help: { type: 'boolean', short: 'h' },
       },
     });

@@ -1,5 +1,5 @@
 import type { DevCluster, DevNode } from '@lockstep/server/dev/dev-cluster';
-import { adminCall } from '@lockstep/server/dev/admin-call';
+import { nodeMetrics } from '../node-metrics.ts';
 import type { Ledger } from './ledger.ts';
 
 export interface KillRound {
@@ -50,14 +50,7 @@ export async function killLeader(
 }
 
 async function snapshotsInstalled(cluster: DevCluster, node: DevNode): Promise<number> {
-  const { text } = await adminCall({
-    address: node.http,
-    caFile: cluster.files.caFile,
-    method: 'GET',
-    path: 'sys/metrics',
-    token: cluster.files.metricsToken,
-  });
-  return Number(/^lockstep_raft_snapshots_installed (\d+)/m.exec(text)?.[1] ?? 0);
+  return (await nodeMetrics(cluster, node)).get('lockstep_raft_snapshots_installed') ?? 0;
 }
 
 async function until(withinMs: number, holds: () => boolean | Promise<boolean>): Promise<boolean> {
