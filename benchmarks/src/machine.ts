@@ -1,4 +1,4 @@
-import { cpus, totalmem } from 'node:os';
+import { cpus, loadavg, totalmem } from 'node:os';
 
 export interface MachineReport {
   readonly cpu: string;
@@ -6,6 +6,8 @@ export interface MachineReport {
   readonly memoryGiB: number;
   readonly node: string;
   readonly openssl: string;
+  /** Processes that wanted a core during the last minute, ours among them: far above `cores`, rates are no measure. */
+  readonly loadAverage: number;
 }
 
 /** What a figure was measured on. */
@@ -17,5 +19,6 @@ export function machineReport(): MachineReport {
     memoryGiB: Math.round(totalmem() / 2 ** 30),
     node: process.versions.node,
     openssl: process.versions.openssl ?? 'unknown',
+    loadAverage: Math.round((loadavg()[0] ?? Number.NaN) * 10) / 10,
   };
 }

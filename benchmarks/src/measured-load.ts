@@ -22,7 +22,7 @@ export async function measureLoad(
   const names = [...cluster.nodes.map((node) => node.name), 'client'];
   const countersBefore = await counters(cluster);
   const stopProfiles =
-    options.profileInto === undefined ? undefined : startProfiles(options.profileInto, pids.slice(0, -1));
+    options.profileInto === undefined ? undefined : await startProfiles(options.profileInto, pids.slice(0, -1));
   const before = pids.map(processorTime);
   const result = await load();
   const spent = pids.map((pid, at) => difference(processorTime(pid), before[at]));

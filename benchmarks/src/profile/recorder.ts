@@ -1,20 +1,20 @@
 // Loaded into a node's process by --import, as recorder.ts?folder=FOLDER: the first SIGUSR2 starts a profile of its processor
-// time, the second ends it and writes FOLDER/PID.cpuprofile.
+// time and writes FOLDER/PID.started, the second ends it and writes FOLDER/PID.cpuprofile.
 import { renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { startProfile, type StopProfile } from './start-profile.ts';
+import { startProfile } from './start-profile.ts';
 
-const folder = new URL(import.meta.url).searchParams.get('folder') ?? '.';
-const file = join(folder, `${process.pid}.cpuprofile`);
-let stop: StopProfile | undefined;
-process.on('SIGUSR2', () => {
-  if (stop === undefined) {
-    stop = startProfile();
-    return;
-  }
-  const profile = stop();
-  stop = undefined;
-  // By renaming: who waits for the file finds a whole one.
-  writeFileSync(`${file}.new`, JSON.stringify(profile));
-  renameSync(`${file}.new`, file);
-});
+const folder = new URL(import.meta.url).searchParams.get('folder');
+if (folder !== null) recordInto(join(folder, String(process.pid)));
+
+function recordInto(stem: string): void {
+  process.once('SIGUSR2', () => {
+    const stop = startProfile();
+    process.once('SIGUSR2', () => {
+      // By renaming: who waits for the file finds a whole one.
+      writeFileSync(`${stem}.new`, JSON.stringify(stop()));
+      renameSync(`${stem}.new`, `${stem}.cpuprofile`);
+    });
+    writeFileSync(`${stem}.started`, '');
+  });
+}

@@ -21,22 +21,28 @@ export interface TakenProfiles {
 }
 
 /** Profiles this process and those with these ids, which were started with `recorderArguments(folder)`, until the returned function is called. */
-export function startProfiles(folder: string, pids: readonly number[]): () => Promise<TakenProfiles> {
+export async function startProfiles(folder: string, pids: readonly number[]): Promise<() => Promise<TakenProfiles>> {
   for (const pid of pids) process.kill(pid, 'SIGUSR2');
+  // Two signals that come close together may be taken for one.
+  await Promise.all(pids.map((pid) => whenWritten(join(folder, `${pid}.started`))));
   const stop = startProfile();
   return async () => {
     for (const pid of pids) process.kill(pid, 'SIGUSR2');
     const own = stop();
-    return { own, nodes: await Promise.all(pids.map((pid) => readWhenWritten(join(folder, `${pid}.cpuprofile`)))) };
+    return { own, nodes: await Promise.all(pids.map((pid) => readProfile(join(folder, `${pid}.cpuprofile`)))) };
   };
 }
 
-async function readWhenWritten(file: string): Promise<Profiler.Profile> {
-  const deadline = performance.now() + writtenWithinMs;
-  while (!existsSync(file)) {
-    if (performance.now() > deadline) throw new Error(`no profile within ${writtenWithinMs / 1000} s: ${file}`);
-    await new Promise((resolve) => setTimeout(resolve, lookEveryMs));
-  }
+async function readProfile(file: string): Promise<Profiler.Profile> {
+  await whenWritten(file);
   const profile: Profiler.Profile = JSON.parse(readFileSync(file, 'utf8'));
   return profile;
+}
+
+async function whenWritten(file: string): Promise<void> {
+  const deadline = performance.now() + writtenWithinMs;
+  while (!existsSync(file)) {
+    if (performance.now() > deadline) throw new Error(`not there after ${writtenWithinMs / 1000} s: ${file}`);
+    await new Promise((resolve) => setTimeout(resolve, lookEveryMs));
+  }
 }
