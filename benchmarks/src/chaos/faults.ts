@@ -1,9 +1,8 @@
-import type { Client } from '@lockstep/client/client';
-import { clientOf } from '../pki-cluster.ts';
 import type { Arena } from './arena.ts';
 import type { Fault } from './fault.ts';
-import { faultMs, recoveredWithinMs, restBetweenMs, singleDeadlineMs } from './limits.ts';
-import { comesTrue, pause, shuffled } from './wait.ts';
+import { faultMs, recoveredWithinMs, restBetweenMs } from './limits.ts';
+import { recoveryMs } from './recovery.ts';
+import { pause, shuffled } from './wait.ts';
 
 export interface FaultTally {
   readonly name: string;
@@ -50,7 +49,7 @@ export class Faults {
     const holdMs = injected.holdMs ?? faultMs.least + random() * faultMs.span;
     await pause(holdMs);
     const shown = await injected.heal();
-    const recoveredMs = await this.#recover();
+    const recoveredMs = await recoveryMs(this.#arena.cluster);
     const tally = this.tallies.find(({ name }) => name === fault.name);
     if (tally !== undefined) {
       tally.injected++;
@@ -64,27 +63,5 @@ export class Faults {
       this.violations.push(`after "${fault.name}" not every node took a write within ${recoveredWithinMs} ms`);
     else this.slowestRecoveryMs = Math.max(this.slowestRecoveryMs, recoveredMs);
     await pause(restBetweenMs.least + random() * restBetweenMs.span);
-  }
-
-  /** How long it takes until a write through each node is acknowledged. */
-  async #recover(): Promise<number | undefined> {
-    const { cluster, nodes } = this.#arena;
-    const sinceMs = performance.now();
-    const options = { deadlineMs: singleDeadlineMs, attemptsMax: 1 };
-    const takes = async (client: Client, name: string): Promise<boolean> => {
-      const written = await client.request('write', `secret/data/recovered/${name}`, { data: { by: name } });
-      return written.kind === 'applied';
-    };
-    const all = await Promise.all(
-      nodes.map(async (node) => {
-        const client = clientOf(cluster, node, 'grpc', options);
-        try {
-          return await comesTrue(recoveredWithinMs, () => takes(client, node.name));
-        } finally {
-          client.close();
-        }
-      }),
-    );
-    return all.every((one) => one) ? performance.now() - sinceMs : undefined;
   }
 }

@@ -1,22 +1,23 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { missingFrom } from '../demo/read-back.ts';
-import { clientOf, setUpPki } from '../pki-cluster.ts';
+import { setUpPki } from '../pki-cluster.ts';
 import { seededRandom } from '../random.ts';
 import { Arena } from './arena.ts';
 import { CertificateLoad } from './certificate-load.ts';
+import { type Checked, checkLoads, loadRows } from './check-loads.ts';
 import { clockFaults } from './clock-faults.ts';
 import { damageFaults } from './damage-faults.ts';
 import { diskFaults } from './disk-faults.ts';
 import type { Fault } from './fault.ts';
 import { type FaultTally, Faults } from './faults.ts';
+import { restMs } from './limits.ts';
 import { networkFaults } from './network-faults.ts';
 import { processFaults } from './process-faults.ts';
 import { startProxiedCluster } from './proxied-cluster.ts';
 import { RegisterLoad } from './register-load.ts';
 import { type Sabotage, sabotages } from './sabotages.ts';
-import { openPatientClients, type Loads, Workers } from './workers.ts';
+import { type Loads, Workers } from './workers.ts';
 
 export interface ChaosOptions {
   readonly minutes: number;
@@ -57,7 +58,7 @@ export async function runChaos(options: ChaosOptions, report: (line: string) => 
     await setUpPki(arena.cluster);
     const loads: Loads = { registers: new RegisterLoad(random), certificates: new CertificateLoad() };
     loads.certificates.ledger.resumed();
-    const workers = new Workers(arena.cluster, loads, random);
+    const workers = new Workers(arena.cluster, loads, { random, restMs });
     const faults = new Faults(arena, {
       faults: everyFault.filter(({ name }) => name.includes(options.only ?? '')),
       report,
@@ -68,7 +69,7 @@ export async function runChaos(options: ChaosOptions, report: (line: string) => 
     await workers.stop();
     const elapsedMs = performance.now() - startedMs;
     report('no more faults; reading everything back from every node');
-    const checked = await checkAll(arena, loads);
+    const checked = await checkLoads(arena.cluster, loads);
     return resultOf({ arena, loads, workers, faults, elapsedMs, ...checked });
   } finally {
     await arena.close();
@@ -77,44 +78,6 @@ export async function runChaos(options: ChaosOptions, report: (line: string) => 
     if (options.keep === true) report(`the cluster's folder is ${directory}`);
     else rmSync(directory, { recursive: true, force: true });
   }
-}
-
-interface Checked {
-  readonly violations: readonly string[];
-  readonly operations: number;
-  readonly open: number;
-  readonly stored: number;
-  readonly lost: number;
-}
-
-const readersPerNode = 16;
-
-async function checkAll(arena: Arena, { registers, certificates }: Loads): Promise<Checked> {
-  const violations: string[] = [];
-  for (const node of arena.nodes) {
-    const client = clientOf(arena.cluster, node, 'grpc');
-    const unread = await registers.readAll(client, readersPerNode);
-    if (unread > 0) violations.push(`${node.name} did not answer ${unread} reads after all faults had ended`);
-    client.close();
-  }
-  const lost = await missingFrom(arena.cluster, certificates.ledger.certificates);
-  violations.push(...lost.map((serial) => `lost: ${serial}`));
-  const patient = openPatientClients(arena.cluster);
-  const [client] = patient;
-  if (client === undefined) throw new Error('there is a client of every node');
-  const effects = await certificates.check(client);
-  for (const one of patient) one.close();
-  const order = registers.check();
-  for (const exit of arena.exits)
-    if (!exit.isExpected) violations.push(`${exit.node} ended (${exit.how}), and no fault explains it`);
-  violations.push(...effects.violations, ...order.violations);
-  return {
-    violations,
-    operations: order.operations,
-    open: order.overlapping,
-    stored: effects.stored,
-    lost: lost.length,
-  };
 }
 
 interface Measured extends Checked {
@@ -127,26 +90,14 @@ interface Measured extends Checked {
 
 function resultOf(measured: Measured): ChaosResult {
   const { arena, loads, workers, faults, elapsedMs } = measured;
-  const { counts } = loads.registers;
-  const { ledger } = loads.certificates;
   const network = arena.network.counts;
   return {
-    violations: [...faults.violations, ...measured.violations],
+    violations: [...faults.violations, ...unexplained(arena), ...measured.violations],
     faults: faults.tallies,
     rows: [
       ['nodes', String(arena.nodes.length)],
       ['time under faults', `${Math.round(elapsedMs / 1000)} s`],
-      ['register operations', `${measured.operations} checked, ${measured.open} of them with an unknown outcome`],
-      [
-        '',
-        `${counts.reads} reads, ${counts.writes} writes, ${counts.checkAndSets} check-and-sets, ${counts.mismatches} mismatches`,
-      ],
-      ['', `${counts.repeats} writes sent twice under one key, ${counts.refused} refused`],
-      [
-        'certificates',
-        `${ledger.certificates.size} acknowledged, ${ledger.refused} refused, ${ledger.unknown} unknown`,
-      ],
-      ['', `${measured.stored} stored, ${loads.certificates.retried} of them superseded by a repeat`],
+      ...loadRows(loads, measured),
       ['longest gap without an answer', `${Math.round(workers.longestGapMs)} ms`],
       [
         'slowest recovery',
@@ -163,4 +114,10 @@ function resultOf(measured: Measured): ChaosResult {
       ['lost', `${measured.lost} lost`],
     ],
   };
+}
+
+function unexplained(arena: Arena): readonly string[] {
+  return arena.exits
+    .filter(({ isExpected }) => !isExpected)
+    .map(({ node, how }) => `${node} ended (${how}), and no fault explains it`);
 }

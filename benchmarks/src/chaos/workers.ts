@@ -4,7 +4,7 @@ import { openHttpClient } from '@lockstep/client/http-client';
 import type { DevCluster } from '@lockstep/server/dev/dev-cluster';
 import { clientOf, doors } from '../pki-cluster.ts';
 import type { CertificateLoad } from './certificate-load.ts';
-import { certificateWorkers, patientDeadlineMs, registerWorkers, restMs, singleDeadlineMs } from './limits.ts';
+import { certificateWorkers, patientDeadlineMs, registerWorkers, singleDeadlineMs } from './limits.ts';
 import type { RegisterLoad } from './register-load.ts';
 import { pause, pick } from './wait.ts';
 
@@ -24,9 +24,12 @@ export class Workers {
   /** Go on from node to node, with an idempotency key for each write. */
   readonly #patient: readonly Client[];
   readonly #working: readonly Promise<void>[];
+  readonly #restMs: number;
   #isStopped = false;
 
-  constructor(cluster: DevCluster, loads: Loads, random: () => number) {
+  constructor(cluster: DevCluster, loads: Loads, options: { readonly random: () => number; readonly restMs: number }) {
+    const { random } = options;
+    this.#restMs = options.restMs;
     this.#single = cluster.nodes.flatMap((node) =>
       doors.map((door) =>
         clientOf(cluster, node, door, { deadlineMs: singleDeadlineMs, attemptsMax: 1, idempotencyKeys: 'none' }),
@@ -64,7 +67,7 @@ export class Workers {
   async #work(once: () => Promise<boolean>): Promise<void> {
     while (!this.#isStopped) {
       if (await once()) this.#acknowledged();
-      await pause(restMs);
+      await pause(this.#restMs);
     }
   }
 

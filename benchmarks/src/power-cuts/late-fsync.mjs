@@ -1,0 +1,23 @@
+// A build of the node that acknowledges before it syncs: a moment later everything is on the disk, and the marker file promises
+// nothing before. Only what was acknowledged in that moment can be lost. The cuts must tell.
+import { patchSources } from '../patch-sources.ts';
+
+patchSources([
+  {
+    module: '/packages/core/src/log/level-log-store.ts',
+    from: 'await operations.write({ sync: mustSync });',
+    to: `await operations.write({ sync: mustSync && this.#lastIndex < 30 });
+    this.lateSync ??= setTimeout(() => {
+      this.lateSync = undefined;
+      if (this.#state !== 'open') return;
+      const until = this.#lastIndex;
+      const again = this.#database.batch().put(hardStateKey, encodeHardState(this.#hardState));
+      again.write({ sync: true }).then(() => (this.#syncedIndex = Math.min(until, this.#lastIndex)), () => undefined);
+    }, 1_500);`,
+  },
+  {
+    module: '/packages/core/src/log/level-log-store.ts',
+    from: 'this.#syncedIndex = mustSync ? this.#lastIndex : Math.min(this.#syncedIndex, this.#lastIndex);',
+    to: 'this.#syncedIndex = Math.min(this.#syncedIndex, this.#lastIndex);',
+  },
+]);
