@@ -1,7 +1,8 @@
 import { crc32 } from 'node:zlib';
 import { LockstepError } from '@lockstep/contract/errors';
 import { LogIndex, NodeId, Term } from '@lockstep/contract/ids';
-import type { Entry, EntryType, HardState, Membership, SnapshotMeta } from '../raft/types.ts';
+import { decodeRoster, encodeRoster } from '../raft/roster-codec.ts';
+import type { Entry, EntryType, HardState, Membership, Roster, SnapshotMeta } from '../raft/types.ts';
 import { clusterIdBytesMax, entryBytesMax, snapshotIdBytesMax, storedMembersMax } from './limits.ts';
 
 /*
@@ -9,7 +10,7 @@ import { clusterIdBytesMax, entryBytesMax, snapshotIdBytesMax, storedMembersMax 
  * the CRC-32 of its key and of all that follows, so that a value is neither changed nor moved unnoticed.
  *
  *   'h'              crc:u32 term:u53 vote:u53 commit:u53
- *   'm'              crc:u32 format:u8 meta                     (as JSON, small and written rarely)
+ *   'm'              crc:u32 format:u8 meta                     (as JSON, small and written rarely; rosters in base64)
  *   'l' index:u64be  crc:u32 chain:u32 type:u8 term:u53 data    (chain: the predecessor's crc)
  *
  * The chain ties each entry to the whole log before it: an entry of an earlier life of the log, or a hole that happens to
@@ -126,7 +127,14 @@ export function decodeHardState(value: Uint8Array): HardState {
 }
 
 export function encodeMeta(meta: LogMeta): Uint8Array {
-  const json = Buffer.from(JSON.stringify(meta));
+  const { membership, snapshot } = meta;
+  const json = Buffer.from(
+    JSON.stringify({
+      ...meta,
+      membership: storedMembership(membership),
+      snapshot: { ...snapshot, membership: storedMembership(snapshot.membership) },
+    }),
+  );
   const value = Buffer.alloc(5 + json.length);
   value.writeUInt8(logFormat, 4);
   value.set(json, 5);
@@ -186,7 +194,19 @@ function membershipOf(value: unknown): Membership {
     learners: nodes('learners'),
     learnersNext: nodes('learnersNext'),
     autoLeave: fields['autoLeave'],
+    ...(fields['roster'] === undefined ? {} : { roster: rosterOf(fields['roster']) }),
   };
+}
+
+function storedMembership({ roster, ...membership }: Membership): object {
+  return roster === undefined
+    ? membership
+    : { ...membership, roster: Buffer.from(encodeRoster(roster)).toString('base64') };
+}
+
+function rosterOf(value: unknown): Roster {
+  if (typeof value !== 'string') throw damaged('log meta', 'roster is not a text');
+  return decodeRoster(Buffer.from(value, 'base64'));
 }
 
 function fieldsOf(value: unknown, what: string): { readonly [name: string]: unknown } {

@@ -14,6 +14,28 @@ export const threeVoters: Membership = {
   autoLeave: false,
 };
 
+/** Node 4 learns, and 5 was removed. */
+export const withLearner: Membership = {
+  ...threeVoters,
+  learners: [NodeId(4)],
+  roster: {
+    index: LogIndex(7),
+    epoch: 1,
+    members: [
+      {
+        node: NodeId(4),
+        name: 'four',
+        peerAddress: 'four:8201',
+        apiAddress: 'https://four:8200',
+        grpcAddress: 'four:8202',
+        pin: 'ab'.repeat(32),
+        incarnation: 44,
+      },
+    ],
+    removed: [{ node: NodeId(5), pin: 'cd'.repeat(32) }],
+  },
+};
+
 export function entry(index: number, term: number, bytes = 20): Entry {
   return {
     index: LogIndex(index),

@@ -16,6 +16,7 @@ import {
   shape,
   snapshotAt,
   threeVoters,
+  withLearner,
   write,
 } from './log-samples.ts';
 import type { LogStore, StoredLog } from './log-store.ts';
@@ -188,7 +189,7 @@ describe.each([
   test('a saved membership stays through compaction before it and gives way to a later snapshot', async () => {
     const disk = await newDisk();
     const { store } = await disk.open();
-    const four = { ...threeVoters, learners: [NodeId(4)] };
+    const four = withLearner;
     await write(store, batch({ entries: entries(1, 9), hardState: hardState(1, 0, 9) }));
     await saveMembership(store, four, 7);
     await compact(store, snapshotAt(5, 1));

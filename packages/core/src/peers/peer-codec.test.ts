@@ -25,13 +25,27 @@ const term = u53.map(Term);
 const index = u53.map(LogIndex);
 const bytes = fc.uint8Array({ maxLength: 200 });
 const nodes = fc.array(nodeId, { maxLength: 5 });
-const membership: fc.Arbitrary<Membership> = fc.record({
-  voters: nodes,
-  votersOutgoing: nodes,
-  learners: nodes,
-  learnersNext: nodes,
-  autoLeave: fc.boolean(),
+const aMember = fc.integer({ min: 1, max: 9 }).map((at) => {
+  const texts = { name: `n${at}`, peerAddress: 'h:1', apiAddress: '', grpcAddress: '', pin: 'aa' };
+  return { node: NodeId(at), incarnation: at, ...texts };
 });
+const roster = fc.record({
+  index,
+  epoch: u53,
+  members: fc.array(aMember, { maxLength: 3 }),
+  removed: fc.array(fc.constant({ node: NodeId(3), pin: 'ab' }), { maxLength: 2 }),
+});
+const membership: fc.Arbitrary<Membership> = fc.record(
+  {
+    voters: nodes,
+    votersOutgoing: nodes,
+    learners: nodes,
+    learnersNext: nodes,
+    autoLeave: fc.boolean(),
+    roster,
+  },
+  { requiredKeys: ['voters', 'votersOutgoing', 'learners', 'learnersNext', 'autoLeave'] },
+);
 const meta: fc.Arbitrary<SnapshotMeta> = fc.record({
   id: fc.string({ maxLength: 40, unit: 'grapheme' }),
   index,

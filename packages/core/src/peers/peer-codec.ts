@@ -1,5 +1,6 @@
 import { LockstepError } from '@lockstep/contract/errors';
 import type { LogIndex } from '@lockstep/contract/ids';
+import { decodeRoster, encodeRoster } from '../raft/roster-codec.ts';
 import type { Entry, KnownCommit, Message, SnapshotMeta } from '../raft/types.ts';
 import { FrameReader } from './frame-reader.ts';
 import { FrameWriter } from './frame-writer.ts';
@@ -19,7 +20,7 @@ import type { PeerMessage, RefusedReason } from './peers.ts';
  *
  *   messages := 0x4d count:u32 message*
  *
- *   message  := 1..12 from:u53 to:u53 term:u53 body      a Raft message, numbered as in `raftTypes`
+ *   message  := 1..13 from:u53 to:u53 term:u53 body      a Raft message, numbered as in `raftTypes`
  *            |  32 from:u53 id:u53 count:u32 bytes*      propose
  *            |  33 id:u53 (0 index:u53 term:u53 ordinal:u53 | 1 reason:u8)
  *            |  34 from:u53 id:u53                       read-index
@@ -27,6 +28,7 @@ import type { PeerMessage, RefusedReason } from './peers.ts';
  *            |  40 from:u53 id:u53                       clock-ask
  *            |  41 from:u53 id:u53 wallMs:u53            clock
  *   11, 12 are a pre-vote-reply and a vote-reply that tell what is committed: rejected:u8 commit:u53 commitTerm:u53
+ *   13 is a snapshot with a roster: as a snapshot, and then its roster:bytes (roster-codec.ts)
  *   append's body := prevIndex:u53 prevTerm:u53 commit:u53 count:u32 (type:u8 term:u53 bytes)*
  *                    (an entry's index is its predecessor's plus one, so that a gap can't even be written)
  *   bytes    := length:u32 byte*       str := length:u16 utf8
@@ -53,6 +55,7 @@ const entryTypes = ['noop', 'transactions', 'membership', 'control'] as const sa
 const reasons = ['no-leader', 'sealed', 'busy', 'too-large', 'disk-full'] as const satisfies readonly RefusedReason[];
 /** By the kind: a reply that knows nothing of what is committed is written as version 1 wrote it. */
 const knowingReplies = { 11: 'pre-vote-reply', 12: 'vote-reply' } as const;
+const snapshotRosterKind = 13;
 const proposeKind = 32;
 const proposedKind = 33;
 const readIndexKind = 34;
@@ -222,6 +225,7 @@ function isKnowing(reply: VoteReply): reply is VoteReply & Required<KnownCommit>
 }
 
 function raftKindOf(message: Message): number {
+  if (message.type === 'snapshot' && message.meta.membership.roster !== undefined) return snapshotRosterKind;
   const isReply = message.type === 'pre-vote-reply' || message.type === 'vote-reply';
   if (isReply && isKnowing(message)) return message.type === knowingReplies[11] ? 11 : 12;
   return raftTypes.indexOf(message.type) + 1;
@@ -246,12 +250,13 @@ function writeSnapshotMeta(writer: FrameWriter, meta: SnapshotMeta): void {
   writer.text('snapshot id', meta.id, frameSnapshotIdBytesMax);
   writer.u53('snapshot index', meta.index);
   writer.u53('snapshot term', meta.term);
-  const { voters, votersOutgoing, learners, learnersNext } = meta.membership;
+  const { voters, votersOutgoing, learners, learnersNext, roster } = meta.membership;
   for (const nodes of [voters, votersOutgoing, learners, learnersNext]) {
     writer.shortCount('members', nodes.length, frameMembersMax);
     for (const node of nodes) writer.u53('member', node);
   }
   writer.flag(meta.membership.autoLeave);
+  if (roster !== undefined) writer.blob(encodeRoster(roster));
 }
 
 function readMessage(reader: FrameReader): PeerMessage {
@@ -304,7 +309,7 @@ function readReason(reader: FrameReader): RefusedReason {
 
 function readRaft(reader: FrameReader, kind: number): Message {
   const knowing = kind === 11 || kind === 12 ? knowingReplies[kind] : undefined;
-  const type = knowing ?? raftTypes[kind - 1];
+  const type = kind === snapshotRosterKind ? 'snapshot' : (knowing ?? raftTypes[kind - 1]);
   if (type === undefined) throw reader.refusal(`has a message of the unknown kind ${kind}`);
   const head = { from: reader.node('from'), to: reader.node('to'), term: reader.term('term') };
   switch (type) {
@@ -336,7 +341,7 @@ function readRaft(reader: FrameReader, kind: number): Message {
     case 'heartbeat-reply':
       return { ...head, type, readPosition: reader.u53('read position') };
     case 'snapshot':
-      return { ...head, type, meta: readSnapshotMeta(reader) };
+      return { ...head, type, meta: readSnapshotMeta(reader, kind === snapshotRosterKind) };
     case 'timeout-now':
       return { ...head, type };
     default:
@@ -376,7 +381,7 @@ function unpinned(reader: FrameReader, start: number, entries: readonly Entry[])
   });
 }
 
-function readSnapshotMeta(reader: FrameReader): SnapshotMeta {
+function readSnapshotMeta(reader: FrameReader, hasRoster: boolean): SnapshotMeta {
   const id = reader.text('snapshot id', frameSnapshotIdBytesMax);
   const index = reader.index('snapshot index');
   const term = reader.term('snapshot term');
@@ -386,6 +391,7 @@ function readSnapshotMeta(reader: FrameReader): SnapshotMeta {
     learners: reader.nodes('learners', frameMembersMax),
     learnersNext: reader.nodes('next learners', frameMembersMax),
     autoLeave: reader.flag('auto leave'),
+    ...(hasRoster ? { roster: decodeRoster(reader.blob('roster')) } : {}),
   };
   return { id, index, term, membership };
 }

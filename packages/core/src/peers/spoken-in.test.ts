@@ -10,13 +10,19 @@ const replies: readonly PeerMessage[] = [
   { kind: 'raft', message: { ...head, type: 'vote-reply', ...knowing } },
   { kind: 'raft', message: { ...head, type: 'pre-vote-reply', ...knowing } },
 ];
+const membership = { voters: [NodeId(1)], votersOutgoing: [], learners: [], learnersNext: [], autoLeave: false };
+const roster = { index: LogIndex(1), epoch: 0, members: [], removed: [] };
+const meta = { id: 's', index: LogIndex(1), term: Term(1), membership: { ...membership, roster } };
+const snapshot: PeerMessage = { kind: 'raft', message: { ...head, type: 'snapshot', meta } };
 const kindAt = 5;
 
-test('a peer of version 2 is told what a refused vote knows, one of version 1 only that it is refused', () => {
+test('a peer of version 2 is told what a refused vote knows, and who the members are; one of version 1 is not', () => {
   const kinds = (version: number): readonly (number | undefined)[] =>
-    replies.map((reply) => encodeMessages(spokenIn(version, [reply]))[kindAt]);
-  expect(kinds(2)).toEqual([12, 11]);
-  expect(kinds(1)).toEqual([4, 2]);
+    [...replies, snapshot].map((message) => encodeMessages(spokenIn(version, [message]))[kindAt]);
+  expect(kinds(2)).toEqual([12, 11, 13]);
+  expect(kinds(1)).toEqual([4, 2, 9]);
+  const plain: PeerMessage = { kind: 'raft', message: { ...head, type: 'snapshot', meta: { ...meta, membership } } };
+  expect(spokenIn(1, [snapshot])).toEqual([plain]);
 });
 
 test('what is no news to version 1 is left as it is', () => {

@@ -44,3 +44,18 @@ export const membershipStepsMax: number = 32;
 
 /** Addresses and key pins of the nodes that one change touches. */
 export const membershipContextBytesMax: number = 64 * KiB;
+
+/** Members in one roster: what a frame and the log hold in one list. */
+export const rosterMembersMax: number = 256;
+
+/** Removed nodes that are remembered; of more, the ones removed longest ago are forgotten: they hold no known key then, and are refused as strangers. */
+export const tombstonesMax: number = 256;
+
+/** Bytes of a member's name. */
+export const memberNameBytesMax: number = 64;
+
+/** Bytes of an address: a host name has at most 253, with room for a scheme and a port. */
+export const memberAddressBytesMax: number = 320;
+
+/** A pin is 64 hexadecimal digits. */
+export const memberPinBytesMax: number = 64;

@@ -1,4 +1,5 @@
-import type { NodeId } from '@lockstep/contract/ids';
+import { LogIndex, type NodeId } from '@lockstep/contract/ids';
+import { rosterAfter } from './roster.ts';
 import type { Membership, MembershipChange, MembershipStep } from './types.ts';
 
 export type MembershipOutcome =
@@ -6,11 +7,25 @@ export type MembershipOutcome =
   | { readonly kind: 'refused'; readonly rule: string };
 
 /**
- * What `change` makes of `membership`: a function of these two alone, so that every node comes to the same answer. One step under
+ * What `change`, the entry at `index`, makes of `membership`: a function of these alone, so that every node comes to the same answer. One step under
  * `auto` changes at once, since a majority of the old voters and one of the new always meet; anything else enters a joint
  * configuration (thesis §4.3), which a change without steps leaves. Refuses what would lose the quorum's overlap or the last voter.
  */
-export function changeMembership(membership: Membership, change: MembershipChange): MembershipOutcome {
+export function changeMembership(
+  membership: Membership,
+  change: MembershipChange,
+  index: LogIndex = LogIndex(0),
+): MembershipOutcome {
+  const outcome = changeVoters(membership, change);
+  if (outcome.kind === 'refused') return outcome;
+  const after = { members: membersOf(outcome.membership), index };
+  const told = rosterAfter(membership.roster, change, after);
+  if (told.kind === 'refused') return told;
+  const { roster } = told;
+  return roster === undefined ? outcome : { kind: 'changed', membership: { ...outcome.membership, roster } };
+}
+
+function changeVoters(membership: Membership, change: MembershipChange): MembershipOutcome {
   if (change.steps.length === 0) return leaveJoint(membership);
   if (change.transition === 'auto' && change.steps.length === 1) return changeAtOnce(membership, change.steps);
   return enterJoint(membership, change.steps, change.transition !== 'joint-explicit');

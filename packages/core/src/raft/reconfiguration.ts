@@ -28,7 +28,8 @@ export function proposeMembership(core: Core, change: MembershipChange): Propose
   const isLeaving = change.steps.length === 0;
   if (isChangePending(core) || (isJoint(core.membership) && !isLeaving))
     return { kind: 'dropped', reason: 'membership-pending' };
-  if (changeMembership(core.membership, change).kind === 'refused')
+  const place = LogIndex(core.log.lastIndex + 1);
+  if (changeMembership(core.membership, change, place).kind === 'refused')
     return { kind: 'dropped', reason: 'membership-invalid' };
   const firstIndex = appendOwn(core, [encodeMembershipChange(change)], 'membership');
   core.pendingMembershipIndex = firstIndex;
@@ -49,7 +50,7 @@ export function applyMembership(core: Core, change: MembershipChange | undefined
   if (index <= core.membershipIndex) return core.membership;
   if (index > core.log.handedOut) throw new Error(`membership entry ${index} was applied before it was handed out`);
   core.membershipIndex = index;
-  const outcome = change === undefined ? undefined : changeMembership(core.membership, change);
+  const outcome = change === undefined ? undefined : changeMembership(core.membership, change, index);
   if (outcome?.kind === 'changed') {
     core.membership = outcome.membership;
     core.voters = votersOf(outcome.membership);

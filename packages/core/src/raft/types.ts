@@ -29,6 +29,43 @@ export interface Membership {
   readonly learners: readonly NodeId[];
   readonly learnersNext: readonly NodeId[];
   readonly autoLeave: boolean;
+  /** Who the members are. Absent where nobody said (etcd's cases). */
+  readonly roster?: Roster;
+}
+
+/** Everything about a member but its vote. Texts are empty, and the incarnation 0, where nobody said. */
+export interface Member {
+  readonly node: NodeId;
+  readonly name: string;
+  /** host:port, where the other nodes reach it. */
+  readonly peerAddress: string;
+  /** A URL, where clients reach its HTTP door. */
+  readonly apiAddress: string;
+  /** host:port of its gRPC door. */
+  readonly grpcAddress: string;
+  /** SHA-256 of its public key (SubjectPublicKeyInfo), in hexadecimal: the key that its connections must show. */
+  readonly pin: string;
+  /** Drawn when its disk was formatted. Once known it never changes: another one is a lost disk, which must not vote. */
+  readonly incarnation: number;
+}
+
+/** A node that was a member. It never is again: who comes back joins under another id. */
+export interface Tombstone {
+  readonly node: NodeId;
+  /** So that it is recognised when it comes back, and can be told. */
+  readonly pin: string;
+}
+
+/** Who the members of a membership are: a function of the log, as the membership is. */
+export interface Roster {
+  /** The entry that made the membership what it is, the same on every node: what compare-and-set asks for. */
+  readonly index: LogIndex;
+  /** How often this cluster went on without its quorum, by force. A node of an earlier epoch has been left behind. */
+  readonly epoch: number;
+  /** In the order of their ids. */
+  readonly members: readonly Member[];
+  /** The latest first. */
+  readonly removed: readonly Tombstone[];
 }
 
 export type MembershipStep =
@@ -37,7 +74,7 @@ export type MembershipStep =
   | { readonly kind: 'remove'; readonly node: NodeId }
   | { readonly kind: 'update'; readonly node: NodeId };
 
-/** One entry of type `membership`. No steps: leave the joint configuration. `context` is the host's (addresses, pins). */
+/** One entry of type `membership`. No steps: leave the joint configuration. `context` holds what is new about members (`encodeMembers`). */
 export interface MembershipChange {
   readonly transition: 'auto' | 'joint-implicit' | 'joint-explicit';
   readonly steps: readonly MembershipStep[];

@@ -60,6 +60,7 @@ const snapshotOf = async (state: StateDb): Promise<SnapshotMeta> => {
     learners: [],
     learnersNext: [],
     autoLeave: false,
+    roster: { index: LogIndex(1), epoch: 0, members: [], removed: [{ node: NodeId(3), pin: 'ab' }] },
   };
   return { id: taken!.id, index: taken!.index, term: Term(3), membership };
 };

@@ -2,6 +2,7 @@ import { crc32 } from 'node:zlib';
 import { LockstepError } from '@lockstep/contract/errors';
 import { LogIndex, NodeId, Term } from '@lockstep/contract/ids';
 import { bool, bytes, type MessageCodec, message, repeatedUint, text, uint, WireError } from '@lockstep/contract/wire';
+import { decodeRoster, encodeRoster } from '@lockstep/core/raft/roster-codec';
 import type { SnapshotMeta } from '@lockstep/core/raft/types';
 
 // What the state says about itself can't be sealed, for a sealed node reads it too. A checksum finds flipped bits, which LevelDB
@@ -27,6 +28,8 @@ interface InstalledWire {
   readonly learners: readonly number[];
   readonly learnersNext: readonly number[];
   readonly autoLeave: boolean;
+  /** As consensus writes it; empty in records of earlier versions. */
+  readonly roster: Uint8Array;
 }
 
 interface RecordCodec<T> {
@@ -50,6 +53,7 @@ export const installedSnapshotWire: MessageCodec<InstalledWire> = message({
   learners: repeatedUint(6),
   learnersNext: repeatedUint(7),
   autoLeave: bool(8),
+  roster: bytes(9),
 });
 
 export const identityRecord: RecordCodec<StateIdentity> = checked('identity', stateIdentityWire);
@@ -70,15 +74,19 @@ export const controlRecord: RecordCodec<ControlRecord> = {
 const controlCodec = checked('control record', controlRecordWire);
 
 export const installedRecord: RecordCodec<SnapshotMeta> = {
-  encode: ({ id, index, term, membership }) => installedCodec.encode({ id, index, term, ...membership }),
+  encode: ({ id, index, term, membership: { roster, ...membership } }) => {
+    const told = roster === undefined ? new Uint8Array(0) : encodeRoster(roster);
+    return installedCodec.encode({ id, index, term, ...membership, roster: told });
+  },
   decode: (stored) => {
-    const { id, index, term, autoLeave, ...lists } = installedCodec.decode(stored);
+    const { id, index, term, autoLeave, roster, ...lists } = installedCodec.decode(stored);
     const membership = {
       voters: lists.voters.map(NodeId),
       votersOutgoing: lists.votersOutgoing.map(NodeId),
       learners: lists.learners.map(NodeId),
       learnersNext: lists.learnersNext.map(NodeId),
       autoLeave,
+      ...(roster.length === 0 ? {} : { roster: decodeRoster(roster) }),
     };
     return { id, index: LogIndex(index), term: Term(term), membership };
   },
