@@ -1,19 +1,15 @@
 // The load harness: npm run bench -- NAME [options]
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { benchPkiIssue } from './pki-issue.ts';
+import { type Bench, benches } from './benches.ts';
+import { Choices, UsageError } from './choices.ts';
 
-const usage = `usage: npm run bench -- pki-issue [--nodes N] [--seconds S] [--concurrency C] [--door grpc|http] [--profile] [--json FILE]
+const usage = `usage: npm run bench -- NAME [options]
 
-  pki-issue   certificates a second: P-256, key made by the server, TLS on, stored, audit on,
-              three real processes and the client on this machine
-
-  --nodes 3         how many nodes
-  --seconds 20      how long to measure, after warming up
-  --concurrency 64  requests under way at once
-  --door grpc       which door to ask: grpc or http
-  --profile         sample what each process does, and add its time up by part; costs some speed
-  --json FILE       write the result there, too
+${Object.values(benches)
+  .map(({ usage: text }) => text)
+  .join('\n')}
+  --json FILE       (every benchmark) write the result there, too
 `;
 
 function fail(message: string): never {
@@ -21,54 +17,36 @@ function fail(message: string): never {
   process.exit(2);
 }
 
-function count(name: string, text: string, max: number): number {
-  const value = Number(text);
-  if (!Number.isSafeInteger(value) || value < 1 || value > max)
-    fail(`--${name} must be a whole number from 1 to ${max}`);
-  return value;
+const [name, ...rest] = process.argv.slice(2);
+if (name === '--help' || name === '-h') {
+  process.stdout.write(usage);
+  process.exit(0);
 }
+const bench: Bench | undefined = name === undefined ? undefined : benches[name];
+if (bench === undefined) fail(name === undefined ? 'say which benchmark' : `there is no benchmark ${name}`);
 
-function readArguments(): {
-  readonly name: string | undefined;
-  readonly values: { readonly [name: string]: string | boolean | undefined };
-} {
+function chosen(of: Bench): { readonly choices: Choices; readonly json: string | undefined } {
+  const options = Object.fromEntries<{ readonly type: 'string' | 'boolean' }>([
+    ...[...of.options, 'json'].map((option) => [option, { type: 'string' }] as const),
+    ...(of.flags ?? []).map((flag) => [flag, { type: 'boolean' }] as const),
+  ]);
   try {
-    const { positionals, values } = parseArgs({
-      allowPositionals: true,
-      options: {
-        nodes: { type: 'string' },
-        seconds: { type: 'string' },
-        concurrency: { type: 'string' },
-        door: { type: 'string' },
-        profile: { type: 'boolean' },
-        json: { type: 'string' },
-        help: { type: 'boolean', short: 'h' },
-      },
-    });
-    return { name: positionals[0], values };
+    const { values } = parseArgs({ args: rest, options });
+    const json = values['json'];
+    return { choices: new Choices(values), json: typeof json === 'string' ? json : undefined };
   } catch (error) {
     return fail(error instanceof Error ? error.message : String(error));
   }
 }
 
-const { name, values } = readArguments();
-if (values['help'] === true) {
-  process.stdout.write(usage);
-  process.exit(0);
+const { choices, json } = chosen(bench);
+const report = (line: string): void => void process.stderr.write(`bench: ${line}\n`);
+try {
+  const result = await bench.run(choices, report);
+  const text = `${JSON.stringify(result, null, 2)}\n`;
+  process.stdout.write(text);
+  if (json !== undefined) writeFileSync(json, text);
+} catch (error) {
+  if (error instanceof UsageError) fail(error.message);
+  throw error;
 }
-if (name !== 'pki-issue') fail(name === undefined ? 'say which benchmark' : `there is no benchmark ${name}`);
-const door = values['door'] ?? 'grpc';
-if (door !== 'grpc' && door !== 'http') fail('--door must be grpc or http');
-const result = await benchPkiIssue(
-  {
-    nodes: count('nodes', String(values['nodes'] ?? 3), 9),
-    seconds: count('seconds', String(values['seconds'] ?? 20), 3_600),
-    concurrency: count('concurrency', String(values['concurrency'] ?? 64), 4_096),
-    door,
-    profile: values['profile'] === true,
-  },
-  (line) => process.stderr.write(`bench: ${line}\n`),
-);
-const text = `${JSON.stringify(result, null, 2)}\n`;
-process.stdout.write(text);
-if (typeof values['json'] === 'string') writeFileSync(values['json'], text);

@@ -1,0 +1,82 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { loadavg } from 'node:os';
+import { join } from 'node:path';
+import { machineReport } from '../machine.ts';
+import { medianOf } from './median.ts';
+import { oneDecimal, type PhaseResult, type PhaseTimes, runPhase } from './phase.ts';
+import { RaftCluster } from './raft-cluster.ts';
+
+export interface WidthOptions {
+  readonly nodes: number;
+  readonly againstNodes: number;
+  readonly times: PhaseTimes;
+  readonly rounds: number;
+  readonly bytes: number;
+  readonly directory: string;
+}
+
+const inFlightChoices = [64, 256] as const;
+const snapshotBytes = 1024 * 1024;
+const ratioMax = 1.5;
+
+/** What a commit costs the leader in a small and in a wide cluster, taken in turns. */
+export async function benchWidth(options: WidthOptions, report: (line: string) => void): Promise<object> {
+  const directory = mkdtempSync(join(options.directory, 'lockstep-bench-width-'));
+  const clusters: { readonly nodes: number; readonly cluster: RaftCluster }[] = [];
+  const results = new Map<string, PhaseResult[]>();
+  try {
+    for (const nodes of [options.nodes, options.againstNodes]) {
+      const folder = join(directory, String(nodes));
+      clusters.push({ nodes, cluster: await RaftCluster.start({ directory: folder, nodes, snapshotBytes }) });
+    }
+    for (let round = 1; round <= options.rounds; round++) {
+      for (const inFlight of inFlightChoices) {
+        for (const { nodes, cluster } of clusters) {
+          const leader = await cluster.settled();
+          const children = [leader.child, ...cluster.others(leader).map(({ child }) => child)];
+          const name = `${nodes} nodes, ${inFlight} in flight on the leader`;
+          const phase = {
+            name,
+            what: 'writes',
+            inFlight,
+            bytes: options.bytes,
+            children,
+            callersIn: [leader.child],
+          } as const;
+          const result = await runPhase(phase, { directory, times: options.times });
+          results.set(name, [...(results.get(name) ?? []), result]);
+          report(
+            `round ${round}: ${name}: CPU ${result.cpu_microseconds.leader} µs a commit on the leader, ${result.per_second}/s`,
+          );
+        }
+      }
+    }
+    for (const { cluster } of clusters) await cluster.requireEqualStates();
+  } finally {
+    await Promise.all(clusters.map(({ cluster }) => cluster.stop()));
+    rmSync(directory, { recursive: true, force: true });
+  }
+  return summary(options, results);
+}
+
+function summary(options: WidthOptions, results: ReadonlyMap<string, readonly PhaseResult[]>): object {
+  const figures = Object.fromEntries([...results].map(([name, rounds]) => [name, medianOf(rounds)]));
+  const leaderCpu = (nodes: number, inFlight: number): number =>
+    figures[`${nodes} nodes, ${inFlight} in flight on the leader`]?.cpu_microseconds.leader ?? Number.NaN;
+  return {
+    bench: 'raft width',
+    nodes: options.nodes,
+    against_nodes: options.againstNodes,
+    seconds: options.times.measureMs / 1_000,
+    rounds: options.rounds,
+    payload_bytes: options.bytes,
+    machine: machineReport(),
+    load_average: loadavg().map(oneDecimal),
+    figures,
+    targets: inFlightChoices.map((inFlight) => {
+      const ratio = leaderCpu(options.againstNodes, inFlight) / leaderCpu(options.nodes, inFlight);
+      const figure = `leader's CPU a commit, ${options.againstNodes} nodes over ${options.nodes}, ${inFlight} in flight`;
+      return { figure, most: ratioMax, measured: Math.round(ratio * 100) / 100, is_met: ratio <= ratioMax };
+    }),
+  };
+}
