@@ -10,7 +10,8 @@ import type { Fingerprints } from './fingerprint.ts';
 
 export interface AuditedRequest {
   readonly id: string;
-  readonly operation: Operation;
+  /** `unknown` where a door could not make one of the request. */
+  readonly operation: Operation | 'unknown';
   readonly path: string;
   readonly data: JsonObject | undefined;
   readonly remoteAddress: string;
@@ -96,6 +97,6 @@ function auditedAuth(fingerprints: Fingerprints, auth: AuthReply): JsonObject {
 }
 
 /** Vault's audit knows no `write`: it says `update`, also where a value is new. */
-function operationName(operation: Operation): string {
+function operationName(operation: AuditedRequest['operation']): string {
   return operation === 'write' ? 'update' : operation;
 }

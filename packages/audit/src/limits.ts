@@ -33,3 +33,6 @@ export const writeCharsMax: number = 4 * MiB;
 
 /** Problems that a verification lists; it counts the rest. */
 export const problemsListedMax = 100;
+
+/** How often a sink looks whether its file was removed: until then lines go where nobody can read them. */
+export const removalCheckMs = 1_000;

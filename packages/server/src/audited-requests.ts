@@ -1,19 +1,32 @@
 import { randomUUID } from 'node:crypto';
-import { type AuditedCaller, type AuditedRequest, requestPart, responsePart } from '@lockstep/audit/entry';
+import {
+  type AuditedCaller,
+  type AuditedRequest,
+  type AuditedResponse,
+  requestPart,
+  responsePart,
+} from '@lockstep/audit/entry';
 import { Fingerprints } from '@lockstep/audit/fingerprint';
 import { openFileSink } from '@lockstep/audit/sinks';
 import { Trail } from '@lockstep/audit/trail';
 import type { Reply } from '@lockstep/contract/engine';
-import { LockstepError } from '@lockstep/contract/errors';
+import { errorTable, LockstepError } from '@lockstep/contract/errors';
 import type { JsonObject } from '@lockstep/contract/json';
-import type { Admitted } from './admit.ts';
 import type { NodeConfig } from './config.ts';
-import type { DoorReply, DoorRequest } from './doors/door.ts';
+import type { DoorReply, DoorRequest, RefusedRequest } from './doors/door.ts';
+import type { Log } from './log.ts';
 import type { SealKeeper } from './seal-keeper.ts';
+import { SinkFailureLog } from './sink-failure-log.ts';
+
+/** What an audit line says of a request besides the request: who asked, and which mount it reached. */
+export interface AuditedAs {
+  readonly caller: AuditedCaller | undefined;
+  readonly mount: { readonly engine: { readonly kind: string }; readonly view: { readonly path: string } } | undefined;
+}
 
 /** One request's two audit lines: before the work, and before the answer. Each resolves once a sink holds its line. */
 export interface AuditedRequestLines {
-  readonly request: (admitted: Admitted) => Promise<void>;
+  readonly request: (as: AuditedAs) => Promise<void>;
   readonly response: (reply: Reply) => Promise<void>;
   /** A refusal at any point; also of a request that was never admitted. */
   readonly refusal: (refusal: DoorReply & { readonly kind: 'error' }) => Promise<void>;
@@ -23,6 +36,8 @@ export interface AuditedRequestLines {
 export class AuditedRequests {
   readonly #trail: Trail;
   readonly #keeper: SealKeeper;
+  /** Those that wrote their first line, of requests that a node answers by itself. */
+  readonly #begun = new WeakMap<DoorRequest, AuditedRequestLines>();
   #fingerprints: { readonly keyring: object; readonly of: Fingerprints } | undefined;
 
   constructor(parts: { readonly trail: Trail; readonly keeper: SealKeeper }) {
@@ -34,28 +49,81 @@ export class AuditedRequests {
     return this.#trail.waitingCount;
   }
 
+  /** Lines that a sink did not take, since the start. */
+  get sinkFailures(): number {
+    return this.#trail.sinkFailures;
+  }
+
   begin(request: DoorRequest): AuditedRequestLines {
     let asked: string | undefined;
-    const part = (admitted: Admitted | undefined): string => {
-      asked ??= requestPart(this.#currentFingerprints(), auditedRequest(request, admitted), auditedCaller(admitted));
+    let fingerprints: Fingerprints | undefined;
+    // Those of the beginning, so that the request that seals this node gets its second line too.
+    const current = (): Fingerprints => (fingerprints ??= this.#currentFingerprints());
+    const part = (as: AuditedAs | undefined): string => {
+      asked ??= requestPart(current(), auditedRequest(request, as), as?.caller);
       return asked;
     };
-    const respond = async (response: Parameters<typeof responsePart>[1]): Promise<void> =>
-      await this.#trail.record('response', `${part(undefined)},${responsePart(this.#currentFingerprints(), response)}`);
+    const line = (response: AuditedResponse): string => `${part(undefined)},${responsePart(current(), response)}`;
     return {
-      request: async (admitted) => await this.#trail.record('request', part(admitted)),
-      response: async (reply) => await respond({ kind: 'answered', data: auditedData(reply), auth: reply.auth }),
-      refusal: async (refusal) =>
-        await respond({ kind: 'refused', error: [refusal.code, ...refusal.messages].join(': ') }),
+      request: async (as) => await this.#trail.record('request', part(as)),
+      response: async (reply) =>
+        await this.#trail.record('response', line({ kind: 'answered', data: auditedData(reply), auth: reply.auth })),
+      refusal: async (refusal) => await this.#recordRefusal(refusal, () => line(refusedWith(refusal))),
     };
   }
 
+  /** The first line of a request that the node answers by itself, once it is known who asks. */
+  async beginLocal(request: DoorRequest, caller: AuditedCaller | undefined): Promise<void> {
+    const lines = this.begin(request);
+    await lines.request({ caller, mount: undefined });
+    this.#begun.set(request, lines);
+  }
+
+  /** The lines that `beginLocal` began. */
+  begun(request: DoorRequest): AuditedRequestLines | undefined {
+    return this.#begun.get(request);
+  }
+
+  /** The one line of a request that a door refused by itself. */
+  async refusedAtDoor({ refusal, ...request }: RefusedRequest): Promise<void> {
+    const fingerprints = this.#currentFingerprints();
+    const asked: AuditedRequest = {
+      id: request.requestId,
+      operation: request.operation ?? 'unknown',
+      path: request.path,
+      data: undefined,
+      remoteAddress: request.remoteAddress,
+      door: request.door,
+      token: request.token?.reveal(),
+      mount: undefined,
+    };
+    await this.#recordRefusal(
+      refusal,
+      () => `${requestPart(fingerprints, asked, undefined)},${responsePart(fingerprints, refusedWith(refusal))}`,
+    );
+  }
+
+  /** Opens the sinks' targets anew, after a tool moved a file away. Those that can't be opened keep what they had; then it rejects. */
   async reopen(): Promise<void> {
     await this.#trail.reopen();
   }
 
   async close(): Promise<void> {
     await this.#trail.close();
+  }
+
+  async #recordRefusal(refusal: RefusedRequest['refusal'], members: () => string): Promise<void> {
+    try {
+      await this.#trail.record('response', members());
+    } catch (cause) {
+      // What the trail says of a response, that the work may be done, is too careful here.
+      if (!errorTable[refusal.code].refused) throw cause;
+      throw new LockstepError(
+        'unavailable',
+        'the request was refused, and this could not be audited; nothing was changed',
+        { cause },
+      );
+    }
   }
 
   #currentFingerprints(): Fingerprints {
@@ -69,12 +137,27 @@ export class AuditedRequests {
 }
 
 /** Opens the configured sinks. */
-export async function openAudit(config: NodeConfig, keeper: SealKeeper): Promise<AuditedRequests> {
+export async function openAudit(
+  config: NodeConfig,
+  keeper: SealKeeper,
+  of: { readonly log: Log; readonly wallMs: () => number },
+): Promise<AuditedRequests> {
   const sinks = await Promise.all(config.audit.map((sink) => openFileSink(sink.path)));
-  return new AuditedRequests({ trail: new Trail({ sinks, wallMs: () => Date.now(), run: randomUUID() }), keeper });
+  const failures = new SinkFailureLog(of.log, () => performance.now());
+  const trail = new Trail({
+    sinks,
+    wallMs: of.wallMs,
+    run: randomUUID(),
+    onSinkFailure: (sink, error) => failures.note(sink, error),
+  });
+  return new AuditedRequests({ trail, keeper });
 }
 
-function auditedRequest(request: DoorRequest, admitted: Admitted | undefined): AuditedRequest {
+function refusedWith(refusal: RefusedRequest['refusal']): AuditedResponse {
+  return { kind: 'refused', error: [refusal.code, ...refusal.messages].join(': ') };
+}
+
+function auditedRequest(request: DoorRequest, as: AuditedAs | undefined): AuditedRequest {
   return {
     id: request.requestId,
     operation: request.operation,
@@ -83,12 +166,8 @@ function auditedRequest(request: DoorRequest, admitted: Admitted | undefined): A
     remoteAddress: request.remoteAddress,
     door: request.door,
     token: request.token?.reveal(),
-    mount: admitted === undefined ? undefined : { type: admitted.mount.engine.kind, point: admitted.mount.view.path },
+    mount: as?.mount === undefined ? undefined : { type: as.mount.engine.kind, point: as.mount.view.path },
   };
-}
-
-function auditedCaller(admitted: Admitted | undefined): AuditedCaller | undefined {
-  return admitted?.caller;
 }
 
 function auditedData(reply: Reply): JsonObject | undefined {

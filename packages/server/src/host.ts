@@ -26,7 +26,7 @@ export interface HostParts {
   readonly positions: Positions;
   readonly audit: AuditedRequests;
   readonly offload: Offload;
-  readonly logFault: (error: unknown, request: DoorRequest) => void;
+  readonly logFault: (error: unknown, request: Pick<DoorRequest, 'requestId'>) => void;
 }
 
 /** What the requests of a node share: the state to read, the one road to change it, and the audit. */
@@ -121,7 +121,7 @@ export class Host {
   }
 
   /** The reply that an error becomes. Faults of the program are logged, and tell the caller nothing but that. */
-  refusalOf(error: unknown, request: DoorRequest): DoorReply & { readonly kind: 'error' } {
+  refusalOf(error: unknown, request: Pick<DoorRequest, 'requestId'>): DoorReply & { readonly kind: 'error' } {
     if (!(error instanceof LockstepError)) {
       this.#parts.logFault(error, request);
       return { kind: 'error', code: 'internal', messages: [`internal error, request ${request.requestId}`] };

@@ -28,3 +28,5 @@ export const disabledMountsMax = 1;
 export const sweepEveryMs = 5_000;
 /** A round that takes longer has no quorum. */
 export const sweepDeadlineMs = 10_000;
+/** A failing audit sink fails for every request: the log hears of it this often. */
+export const sinkFailureLogMs = 10_000;

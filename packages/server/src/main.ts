@@ -44,6 +44,12 @@ export async function runServer(
     setTimeout(() => process.exit(0), drainMs).unref();
     void node.close().then(() => process.exit(0));
   };
+  process.on('SIGHUP', () => {
+    node.reopenAudit().then(
+      () => log.info('audit-reopened'),
+      (error: unknown) => log.error('audit-not-reopened', faultFields(error)),
+    );
+  });
   onStopSignals({ stop, hurry: () => process.exit(exitHurried) });
   // A development node must not outlive the command that started it, however that ended.
   if (options.stopsWithStdin === true) process.stdin.resume().once('end', () => stop('the starting process ended'));

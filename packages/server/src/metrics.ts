@@ -7,6 +7,7 @@ export interface MetricsSource {
   readonly isSealed: () => boolean;
   readonly waitingWrites: () => number;
   readonly auditQueue: () => number;
+  readonly auditSinkFailures: () => number;
   readonly offloadQueue: () => number;
   readonly keysSwept: () => number;
 }
@@ -33,6 +34,17 @@ export class Metrics {
       buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
       registers,
     });
+    for (const [name, help, value] of counters(source)) {
+      const counter: Counter = new Counter({
+        name,
+        help,
+        registers,
+        collect: () => {
+          counter.reset();
+          counter.inc(value());
+        },
+      });
+    }
     for (const [name, help, value] of gauges(source)) {
       const gauge: Gauge = new Gauge({ name, help, registers, collect: () => gauge.set(value()) });
     }
@@ -47,14 +59,23 @@ export class Metrics {
     this.#requests.inc({ operation: request.operation, door: request.door, code: request.code });
     this.#duration.observe({ operation: request.operation }, request.seconds);
   }
+
+  /** Refused at the door: there is no time to tell of. */
+  requestRefused(request: { readonly operation: string; readonly door: string; readonly code: string }): void {
+    this.#requests.inc({ operation: request.operation, door: request.door, code: request.code });
+  }
 }
 
-type GaugeRow = readonly [name: string, help: string, value: () => number];
+type Row = readonly [name: string, help: string, value: () => number];
 
-function gauges(source: MetricsSource): readonly GaugeRow[] {
+function counters(source: MetricsSource): readonly Row[] {
+  return [['lockstep_audit_sink_failures_total', 'Audit lines that a sink did not take', source.auditSinkFailures]];
+}
+
+function gauges(source: MetricsSource): readonly Row[] {
   const isLeader = (): number => Number(source.status().raft.role === 'leader');
   const isUnsealed = (): number => Number(!source.isSealed());
-  const rows: readonly GaugeRow[] = [
+  const rows: readonly Row[] = [
     ['lockstep_raft_term', 'Current term', () => source.status().raft.term],
     ['lockstep_raft_is_leader', '1 on the leader', isLeader],
     ['lockstep_raft_commit_index', 'Last committed index', () => source.status().raft.commit],

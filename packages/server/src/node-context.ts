@@ -29,7 +29,10 @@ export interface NodeContext {
   readonly compact: () => Promise<LogIndex>;
 }
 
-/** For what a node answers by itself but not to everyone: throws `denied` unless the token's policies allow it. */
+/**
+ * For what a node answers by itself but not to everyone: throws `denied` unless the token's policies allow it. Then the request's
+ * audit line is written.
+ */
 export async function requireCapability(
   node: NodeContext,
   request: DoorRequest,
@@ -40,6 +43,11 @@ export async function requireCapability(
   const now = await node.host.confirmRead(deadlineOf(request, performance.now()));
   const token = identify(node.host, request, now);
   const acl = token === undefined ? undefined : node.host.acls.of(node.host.state(policyMount), token.policies);
-  if (acl === undefined || !capabilities.every((capability) => acl.allows(request.path, capability)))
+  if (
+    token === undefined ||
+    acl === undefined ||
+    !capabilities.every((capability) => acl.allows(request.path, capability))
+  )
     throw new LockstepError('denied', 'permission denied');
+  await node.host.audit.beginLocal(request, token);
 }

@@ -1,5 +1,6 @@
+import type { Reply } from '@lockstep/contract/engine';
 import { LockstepError } from '@lockstep/contract/errors';
-import type { DoorReply, DoorRequest } from './doors/door.ts';
+import type { DoorReply, DoorRequest, OnRefused, RefusedRequest } from './doors/door.ts';
 import { requestsUnderWayMax } from './limits.ts';
 import type { NodeContext } from './node-context.ts';
 import { nodeRoute } from './node-routes.ts';
@@ -10,16 +11,10 @@ export function nodeHandle(node: NodeContext): (request: DoorRequest) => Promise
   let underWay = 0;
   return async (request) => {
     const started = performance.now();
-    if (underWay >= requestsUnderWayMax)
-      return {
-        kind: 'error',
-        code: 'rate-limited',
-        messages: [`more than ${requestsUnderWayMax} requests are under way`],
-        retryAfterSeconds: 1,
-      };
+    const isOneTooMany = underWay >= requestsUnderWayMax;
     underWay += 1;
     try {
-      const reply = await answer(node, request);
+      const reply = isOneTooMany ? await audited(node, request, tooMany) : await answer(node, request);
       const code = reply.kind === 'error' ? reply.code : 'ok';
       node.metrics.requestAnswered({
         operation: request.operation,
@@ -34,19 +29,69 @@ export function nodeHandle(node: NodeContext): (request: DoorRequest) => Promise
   };
 }
 
+const tooMany: RefusedRequest['refusal'] = {
+  kind: 'error',
+  code: 'rate-limited',
+  messages: [`more than ${requestsUnderWayMax} requests are under way`],
+  retryAfterSeconds: 1,
+};
+
+/** What a door refuses by itself is audited and counted too. */
+export function nodeRefused(node: NodeContext): OnRefused {
+  return async (refused) => {
+    const { operation = 'unknown', door, refusal } = refused;
+    node.metrics.requestRefused({ operation, door, code: refusal.code });
+    return await inAudit(node, refused, refusal, () => node.host.audit.refusedAtDoor(refused));
+  };
+}
+
+async function audited(
+  node: NodeContext,
+  request: DoorRequest,
+  refusal: RefusedRequest['refusal'],
+): Promise<RefusedRequest['refusal']> {
+  const { audit } = node.host;
+  return await inAudit(node, request, refusal, () => (audit.begun(request) ?? audit.begin(request)).refusal(refusal));
+}
+
+/** A sealed node has no key to audit with. Fail closed: a refusal that can't be audited tells the caller nothing but that. */
+async function inAudit(
+  node: NodeContext,
+  request: Pick<DoorRequest, 'requestId'>,
+  refusal: RefusedRequest['refusal'],
+  write: () => Promise<void>,
+): Promise<RefusedRequest['refusal']> {
+  if (node.keeper.isSealed) return refusal;
+  try {
+    await write();
+    return refusal;
+  } catch (error) {
+    return node.host.refusalOf(error, request);
+  }
+}
+
 async function answer(node: NodeContext, request: DoorRequest): Promise<DoorReply> {
   try {
     refuseUnknownOptions(request);
     const local = nodeRoute(request);
-    if (local !== undefined) return await local(node, request);
+    if (local !== undefined) {
+      const reply = await local(node, request);
+      await node.host.audit.begun(request)?.response(repliedBy(reply));
+      return reply;
+    }
     if (!node.keeper.isInitialized)
       throw new LockstepError('not-initialized', 'the cluster is not initialized yet: run lockstep init first');
     // Vault's own words: clients match on them.
     if (node.keeper.isSealed) throw new LockstepError('sealed', 'Vault is sealed');
     return await handleRequest(node.host, request);
   } catch (error) {
-    return node.host.refusalOf(error, request);
+    return await audited(node, request, node.host.refusalOf(error, request));
   }
+}
+
+function repliedBy(reply: DoorReply): Reply {
+  if (reply.kind === 'reply') return reply.reply;
+  return reply.kind === 'flat' ? { data: reply.body } : {};
 }
 
 function refuseUnknownOptions(request: DoorRequest): void {

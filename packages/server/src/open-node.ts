@@ -20,7 +20,7 @@ import { stateSyncMs } from './limits.ts';
 import { faultFields, type Log, type LogFields } from './log.ts';
 import { Machine } from './machine.ts';
 import { Metrics } from './metrics.ts';
-import { nodeHandle } from './node.ts';
+import { nodeHandle, nodeRefused } from './node.ts';
 import type { NodeContext } from './node-context.ts';
 import { Offload } from './offload.ts';
 import { Positions } from './positions.ts';
@@ -32,6 +32,8 @@ import { openState, type StateDb } from './state/state-db.ts';
 export interface OpenNode {
   readonly httpPort: number;
   readonly grpcPort: number;
+  /** Opens the audit's files anew; rejects where one can't be, which then goes on with what it had. */
+  readonly reopenAudit: () => Promise<void>;
   readonly close: () => Promise<void>;
 }
 
@@ -165,8 +167,8 @@ interface DoorParts {
 async function openDoors(parts: DoorParts): Promise<OpenNode> {
   const { config, state, positions, keeper, consensus, log, wallMs } = parts;
   const offload = new Offload();
-  const audit = await openAudit(config, keeper);
-  const logFault = (error: unknown, request: DoorRequest): void =>
+  const audit = await openAudit(config, keeper, { log, wallMs });
+  const logFault = (error: unknown, request: Pick<DoorRequest, 'requestId'>): void =>
     log.error('request-fault', { request: request.requestId, ...faultFields(error) });
   const host = new Host({ state, consensus, positions, audit, offload, logFault });
   const sweeper = sweeperOf({ keeper, consensus, host, log });
@@ -187,6 +189,7 @@ async function openDoors(parts: DoorParts): Promise<OpenNode> {
     },
   };
   const handle = nodeHandle(node);
+  const onRefused = nodeRefused(node);
   const onFault = (fault: unknown, requestId: string): void =>
     log.error('door-fault', { request: requestId, ...faultFields(fault) });
   const http = await openHttpDoor({
@@ -194,6 +197,7 @@ async function openDoors(parts: DoorParts): Promise<OpenNode> {
     port: config.http.port,
     tls: tlsOf(config.http.tls),
     handle,
+    onRefused,
     onFault,
   });
   const isServing = (): boolean => keeper.isInitialized && !keeper.isSealed;
@@ -202,6 +206,7 @@ async function openDoors(parts: DoorParts): Promise<OpenNode> {
     port: config.grpc.port,
     tls: tlsOf(config.grpc.tls),
     handle,
+    onRefused,
     onFault,
     isServing,
     nowMs: () => Date.now(),
@@ -211,6 +216,7 @@ async function openDoors(parts: DoorParts): Promise<OpenNode> {
   return {
     httpPort: http.port,
     grpcPort: grpc.port,
+    reopenAudit: () => audit.reopen(),
     close: async () => {
       await Promise.all([http.close(), grpc.close(), sweeper.close()]);
       consensus.transferLeader();
@@ -245,6 +251,7 @@ function metricsOf({ consensus, keeper, positions, audit, offload, sweeper }: Me
     isSealed: () => keeper.isSealed,
     waitingWrites: () => positions.waitingCount,
     auditQueue: () => audit.waitingCount,
+    auditSinkFailures: () => audit.sinkFailures,
     offloadQueue: () => offload.waitingCount,
     keysSwept: () => sweeper.keysSwept,
   });

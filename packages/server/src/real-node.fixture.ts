@@ -18,11 +18,14 @@ export interface RealCall {
 const readyWithinMs = 20_000;
 const askEveryMs = 10;
 
-/** `basePort` must be each test file's own, since files run side by side. */
-export async function openRealNode(options: { readonly basePort: number }): Promise<RealNode> {
+/** `basePort` must be each test file's own, since files run side by side. `change` makes another configuration of the usual one. */
+export async function openRealNode(options: {
+  readonly basePort: number;
+  readonly change?: (config: NodeConfig) => NodeConfig;
+}): Promise<RealNode> {
   const directory = mkdtempSync(join(tmpdir(), 'lockstep-real-'));
   const cluster = await openClusterFiles({ directory, nodes: 1, basePort: options.basePort, plainHttp: true });
-  const node = new RealNode(cluster);
+  const node = new RealNode(cluster, options.change ?? ((config) => config));
   await node.start();
   return node;
 }
@@ -37,12 +40,12 @@ export class RealNode {
   #aheadMs = 0;
   #node: OpenNode | undefined;
 
-  constructor(cluster: ClusterFiles) {
+  constructor(cluster: ClusterFiles, change: (config: NodeConfig) => NodeConfig) {
     const [files] = cluster.nodes;
     if (files === undefined) throw new Error('a cluster of one has a node');
     this.#cluster = cluster;
     this.files = files;
-    this.config = readConfig(files.configFile);
+    this.config = change(readConfig(files.configFile));
   }
 
   /** All that it has logged. */
@@ -50,8 +53,16 @@ export class RealNode {
     return this.#lines.join('');
   }
 
+  get auditFile(): string {
+    return this.config.audit[0]?.path ?? '';
+  }
+
   get audited(): string {
-    return readFileSync(this.files.auditFile, 'utf8');
+    return readFileSync(this.auditFile, 'utf8');
+  }
+
+  async reopenAudit(): Promise<void> {
+    await this.#node?.reopenAudit();
   }
 
   /** Opens it, initialises it the first time, and waits until it serves. */

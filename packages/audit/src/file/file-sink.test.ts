@@ -13,7 +13,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { waitingCharsMax } from '../limits.ts';
+import { removalCheckMs, waitingCharsMax } from '../limits.ts';
 import { openFileSink } from './file-sink.ts';
 
 let folder: string;
@@ -83,11 +83,31 @@ describe('a file sink', () => {
     await before;
     const both = [readFileSync(`${file}.1`, 'utf8'), readFileSync(file, 'utf8')];
     expect(both.join('')).toBe('before\nafter\n');
-    rmSync(folder, { recursive: true });
+    const moved = `${folder}-moved`;
+    renameSync(folder, moved);
     await expect(sink.reopen()).rejects.toEqual(refusal(/directory does not exist/));
     // What it had stays in use.
     await sink.write('still\n');
     await sink.close();
+    expect(readFileSync(join(moved, 'audit.log'), 'utf8')).toContain('still\n');
+    rmSync(moved, { recursive: true });
+  });
+
+  it('whose file was removed refuses what comes next, and goes on once the file can be made again', async () => {
+    let nowMs = 0;
+    const sink = await openFileSink(file, { nowMs: () => nowMs });
+    await sink.write('one\n');
+    rmSync(folder, { recursive: true });
+    nowMs += removalCheckMs - 1;
+    await sink.write('lost\n');
+    nowMs += 1;
+    const refused = { code: 'unavailable', cause: expect.objectContaining({ message: 'the file was removed' }) };
+    await expect(sink.write('two\n')).rejects.toMatchObject(refused);
+    await expect(sink.write('three\n')).rejects.toMatchObject({ cause: refusal(/directory does not exist/) });
+    mkdirSync(folder);
+    await sink.write('four\n');
+    await sink.close();
+    expect(readFileSync(file, 'utf8')).toBe('four\n');
   });
 
   it('takes waitingCharsMax characters at once and refuses more', async () => {

@@ -2,19 +2,22 @@ import type { Stats } from 'node:fs';
 import { constants, type FileHandle, open } from 'node:fs/promises';
 import type { AuditSink } from '@lockstep/contract/audit-sink';
 import { LockstepError } from '@lockstep/contract/errors';
-import { waitingCharsMax, writeCharsMax } from '../limits.ts';
+import { removalCheckMs, waitingCharsMax, writeCharsMax } from '../limits.ts';
 
 export interface FileSinkOptions {
   /** Also fsync each group of lines before they count as held. */
   readonly sync?: boolean;
+  /** Monotonic milliseconds. */
+  readonly nowMs?: () => number;
 }
 
 /**
  * Appends lines to a file, mode 0600. Refuses with `invalid-input` a path in a directory that isn't there, a symbolic link,
- * what is neither a regular file nor a character device, and a file that others may read or write, or anyone run.
+ * what is neither a regular file nor a character device, and a file that others may read or write, or anyone run. A file that was
+ * removed, and not merely renamed, takes lines that nobody will ever read: the next ones are refused, and it is made anew.
  */
 export async function openFileSink(path: string, options: FileSinkOptions = {}): Promise<AuditSink> {
-  return new FileSink(path, await openTarget(path), options.sync ?? false);
+  return new FileSink(path, await openTarget(path), options);
 }
 
 interface Line {
@@ -28,6 +31,7 @@ class FileSink implements AuditSink {
   readonly kind = 'file';
   readonly #path: string;
   readonly #sync: boolean;
+  readonly #nowMs: () => number;
   #file: FileHandle;
   #waiting: Line[] = [];
   #waitingChars = 0;
@@ -36,11 +40,14 @@ class FileSink implements AuditSink {
   #underWay: Promise<unknown> = Promise.resolve();
   /** After a write that failed half-way the file ends in part of a line: where it has to be cut. */
   #tornAt: number | undefined;
+  #lookedMs = Number.NEGATIVE_INFINITY;
+  #isRemoved = false;
 
-  constructor(path: string, file: FileHandle, sync: boolean) {
+  constructor(path: string, file: FileHandle, options: FileSinkOptions) {
     this.#path = path;
     this.#file = file;
-    this.#sync = sync;
+    this.#sync = options.sync ?? false;
+    this.#nowMs = options.nowMs ?? (() => performance.now());
   }
 
   write(line: string): Promise<void> {
@@ -61,13 +68,7 @@ class FileSink implements AuditSink {
   }
 
   async reopen(): Promise<void> {
-    await this.#exclusively(async () => {
-      const file = await openTarget(this.#path);
-      const before = this.#file;
-      this.#file = file;
-      this.#tornAt = undefined;
-      await before.close();
-    });
+    await this.#exclusively(async () => await this.#openAnew());
   }
 
   async close(): Promise<void> {
@@ -75,6 +76,15 @@ class FileSink implements AuditSink {
       await this.#writeWaiting();
       await this.#file.close();
     });
+  }
+
+  async #openAnew(): Promise<void> {
+    const file = await openTarget(this.#path);
+    const before = this.#file;
+    this.#file = file;
+    this.#tornAt = undefined;
+    this.#isRemoved = false;
+    await before.close();
   }
 
   /** Runs after everything under way, and before what comes later. */
@@ -103,6 +113,7 @@ class FileSink implements AuditSink {
   }
 
   async #append(bytes: Buffer): Promise<void> {
+    await this.#requireThere();
     // Where the last attempt to do so failed: until it succeeds, nothing is written.
     await this.#cutTorn();
     let written = 0;
@@ -116,6 +127,17 @@ class FileSink implements AuditSink {
       await this.#cutTorn();
       throw error;
     }
+  }
+
+  /** Looks now and then, since each look is a call to the system. */
+  async #requireThere(): Promise<void> {
+    if (this.#isRemoved) return await this.#openAnew();
+    const nowMs = this.#nowMs();
+    if (nowMs - this.#lookedMs < removalCheckMs) return;
+    this.#lookedMs = nowMs;
+    if ((await this.#file.stat()).nlink > 0) return;
+    this.#isRemoved = true;
+    throw new LockstepError('unavailable', 'the file was removed');
   }
 
   async #cutTorn(): Promise<void> {

@@ -52,3 +52,15 @@ export type DoorReply =
 
 /** The one function behind both doors. It rejects for faults of the program only; a door answers those with `internal`. */
 export type Handle = (request: DoorRequest) => Promise<DoorReply>;
+
+/** A request that a door refuses by itself, before it is a DoorRequest: what could be read of it. */
+export interface RefusedRequest extends Pick<DoorRequest, 'requestId' | 'door' | 'remoteAddress' | 'token'> {
+  /** Undefined where the method is none that is served. */
+  readonly operation: Operation | undefined;
+  /** Without its query. As it was sent, shortened, where it is no path. */
+  readonly path: string;
+  readonly refusal: Extract<DoorReply, { kind: 'error' }>;
+}
+
+/** Told of every such refusal before its caller is; answers what the caller gets instead, where it can't be audited. Never rejects. */
+export type OnRefused = (refused: RefusedRequest) => Promise<RefusedRequest['refusal']>;

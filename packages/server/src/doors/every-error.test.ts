@@ -2,7 +2,7 @@ import { ChannelCredentials, Client, type ServiceError, status } from '@grpc/grp
 import { type ErrorCode, errorTable } from '@lockstep/contract/errors';
 import protobuf from 'protobufjs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { DoorReply } from './door.ts';
+import type { DoorReply, RefusedRequest } from './door.ts';
 import { type GrpcDoor, openGrpcDoor } from './grpc/grpc-door.ts';
 import { loadProtos, serviceOf } from './grpc/protos.ts';
 import { type HttpDoor, openHttpDoor } from './http/http-door.ts';
@@ -18,6 +18,7 @@ beforeAll(async () => {
     host: '127.0.0.1',
     port: 0,
     handle: async () => answer,
+    onRefused: async ({ refusal }: RefusedRequest) => refusal,
     newRequestId: () => 'r-1',
     onFault: (fault: unknown) => {
       throw fault;

@@ -42,6 +42,7 @@ beforeAll(async () => {
     port: 0,
     tls: testCertificate,
     handle,
+    onRefused: async ({ refusal }) => refusal,
     onFault: (fault) => {
       throw fault;
     },

@@ -33,6 +33,7 @@ beforeAll(async () => {
     nowMs: Date.now,
     newRequestId: () => '5f2b0c1e-0000-4000-8000-000000000000',
     onFault: (fault) => faults.push(fault),
+    onRefused: async ({ refusal }) => refusal,
     handle: async (request) => {
       last = request;
       return await answer(request);
@@ -413,6 +414,7 @@ describe('deadlines', () => {
       nowMs: () => Date.now() + 60_000,
       isServing: () => true,
       onFault: () => {},
+      onRefused: async ({ refusal }) => refusal,
       handle: async (request) => {
         wasStarted = true;
         return reply({})(request);

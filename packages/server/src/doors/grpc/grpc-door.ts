@@ -9,7 +9,7 @@ import {
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
 import type { ServiceDefinition } from '@grpc/proto-loader';
-import type { Handle } from '../door.ts';
+import type { Handle, OnRefused } from '../door.ts';
 import {
   bodyBytesMax,
   closeGraceMs,
@@ -22,7 +22,7 @@ import {
 import { type ErrorReply, errorReplyOf, isNothing } from '../reply-shape.ts';
 import { grpcError } from './grpc-error.ts';
 import { callResponse, typedResponse } from './grpc-reply.ts';
-import { callContext, callTarget, type Message, type Target, typedTarget } from './grpc-request.ts';
+import { callContext, callTarget, type Message, readableCall, type Target, typedTarget } from './grpc-request.ts';
 import { HealthService } from './health.ts';
 import { pathTemplate } from './path-template.ts';
 import { jsonFieldsOf, loadProtos, serviceOf } from './protos.ts';
@@ -36,6 +36,7 @@ export interface GrpcDoorOptions {
   /** PEM. Without it the door speaks plain HTTP/2, which only `dev` on loopback may ask for. */
   readonly tls?: { readonly key: string | Buffer; readonly cert: string | Buffer } | undefined;
   readonly handle: Handle;
+  readonly onRefused: OnRefused;
   /** What the health service answers. */
   readonly isServing: () => boolean;
   readonly bodyBytesMax?: number;
@@ -57,6 +58,7 @@ export async function openGrpcDoor(options: GrpcDoorOptions): Promise<GrpcDoor> 
   const server = new Server(serverOptions(options.bodyBytesMax ?? bodyBytesMax));
   const door: OpenDoor = {
     handle: options.handle,
+    onRefused: options.onRefused,
     newRequestId: options.newRequestId ?? randomUUID,
     nowMs: options.nowMs,
     onFault: options.onFault,
@@ -93,6 +95,7 @@ export function serverOptions(messageBytesMax: number): ServerOptions {
 
 interface OpenDoor {
   readonly handle: Handle;
+  readonly onRefused: OnRefused;
   readonly newRequestId: () => string;
   readonly nowMs: () => number;
   readonly onFault: (fault: unknown, requestId: string) => void;
@@ -132,6 +135,7 @@ async function serve(
 ): Promise<void> {
   const requestId = door.newRequestId();
   const gone = new AbortController();
+  let target: Target | undefined;
   let isAnswered = false;
   // Also when the deadline passes, and, with nothing left to abort, when an answered call's stream closes.
   call.once('cancelled', () => {
@@ -139,7 +143,7 @@ async function serve(
   });
   try {
     const context = callContext(call, door.nowMs());
-    const target = method.target(call.request);
+    target = method.target(call.request);
     const reply = await door.handle({ ...context, ...target, requestId, signal: gone.signal });
     isAnswered = true;
     if (reply.kind === 'error') refuse(reply);
@@ -147,9 +151,9 @@ async function serve(
       refuse({ kind: 'error', code: 'not-found', messages: [] });
     else answer(null, method.response(reply, requestId));
   } catch (fault) {
-    const reply = errorReplyOf(fault);
-    if (reply.code === 'internal') door.onFault(fault, requestId);
-    refuse(reply);
+    const refusal = errorReplyOf(fault);
+    if (refusal.code === 'internal') door.onFault(fault, requestId);
+    refuse(await door.onRefused({ ...readableCall(call, target), requestId, refusal }));
   }
 
   function refuse(reply: ErrorReply): void {

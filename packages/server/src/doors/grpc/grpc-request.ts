@@ -1,7 +1,7 @@
 import type { Metadata, ServerUnaryCall } from '@grpc/grpc-js';
 import { LockstepError } from '@lockstep/contract/errors';
 import { callerToken, passedOn, remoteAddress } from '../credentials.ts';
-import type { DoorRequest } from '../door.ts';
+import type { DoorRequest, RefusedRequest } from '../door.ts';
 import { parseJsonObject } from '../json-body.ts';
 import { deadlineMsMax, headerValueBytesMax, idempotencyKeyBytesMax } from '../limits.ts';
 import { checkedPath } from '../request-path.ts';
@@ -68,6 +68,29 @@ export function callContext(
     wrapTtl: passedOn('x-vault-wrap-ttl', single(metadata, 'x-vault-wrap-ttl'), headerValueBytesMax),
     deadlineMs: deadlineOf(call.getDeadline(), nowMs),
   };
+}
+
+/** What can be told of a call that is refused: for one whose path could not be made, the call's own name. Throws nothing. */
+export function readableCall(
+  call: ServerUnaryCall<Message, Message>,
+  target: Target | undefined,
+): Omit<RefusedRequest, 'requestId' | 'refusal'> {
+  return {
+    operation: target?.operation,
+    path: target?.path ?? call.getPath().replace(/^\//, ''),
+    token: readableToken(call.metadata),
+    remoteAddress: addressOf(call.getPeer()),
+    door: 'grpc',
+  };
+}
+
+function readableToken(metadata: Metadata): DoorRequest['token'] {
+  try {
+    return callerToken(single(metadata, 'x-vault-token'), single(metadata, 'authorization'));
+  } catch {
+    // Two that differ, or what is no token: the refusal says so.
+    return undefined;
+  }
 }
 
 /** HTTP/2 joins repeated ones with commas, as it does for headers. */

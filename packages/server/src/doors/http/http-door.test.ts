@@ -21,6 +21,7 @@ beforeAll(async () => {
     limits: { bodyBytesMax: 1000, headersTimeoutMs: 1500, requestTimeoutMs: 1500 },
     newRequestId: () => '5f2b0c1e-0000-4000-8000-000000000000',
     onFault: (fault) => faults.push(fault),
+    onRefused: async ({ refusal }) => refusal,
     handle: async (request) => {
       last = request;
       return await answer(request);
@@ -465,6 +466,7 @@ test('a closing door ends the requests that it has, and takes no more', async ()
     host: '127.0.0.1',
     port: 0,
     onFault: () => {},
+    onRefused: async ({ refusal }) => refusal,
     handle: (request) => new Promise((resolve) => (release = () => resolve(echo(request)))),
   });
   const socket = connect(closing.port, '127.0.0.1');
@@ -493,6 +495,7 @@ test('connections are allowed up to their bound, and one past it is closed', asy
     port: 0,
     limits: { connectionsMax: 2 },
     onFault: () => {},
+    onRefused: async ({ refusal }) => refusal,
     handle: async (request) => echo(request),
   });
   const ask = (socket: ReturnType<typeof connect>): Promise<string> =>

@@ -3,8 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import { Socket } from 'node:net';
-import type { Operation } from '@lockstep/contract/engine';
-import type { DoorReply, Handle } from '../door.ts';
+import type { DoorReply, Handle, OnRefused } from '../door.ts';
 import {
   bodyBytesMax,
   closeGraceMs,
@@ -21,7 +20,7 @@ import {
 import { errorReplyOf } from '../reply-shape.ts';
 import { drain, hasBody, readBody } from './http-body.ts';
 import { type HttpReply, httpReply } from './http-reply.ts';
-import { bodyFields, methodsServed, requestHead } from './http-request.ts';
+import { bodyFields, methodsServed, type RequestHead, readableHead, requestHead } from './http-request.ts';
 import { listBytesOf, ListSocket, moveToListSocket, noteRequest } from './list-verb.ts';
 import { refuseConnection } from './refused-connection.ts';
 
@@ -39,6 +38,7 @@ export interface HttpDoorOptions {
   /** PEM. Without it the door speaks plain HTTP, which only `dev` on loopback may ask for. */
   readonly tls?: { readonly key: string | Buffer; readonly cert: string | Buffer } | undefined;
   readonly handle: Handle;
+  readonly onRefused: OnRefused;
   readonly limits?: Partial<HttpLimits>;
   readonly newRequestId?: () => string;
   /** Gets what `handle` threw that was no refusal: a fault of the program, whose text no caller sees. */
@@ -57,6 +57,7 @@ export async function openHttpDoor(options: HttpDoorOptions): Promise<HttpDoor> 
   const server = createServerFor(options, limits);
   const door: OpenDoor = {
     handle: options.handle,
+    onRefused: options.onRefused,
     bodyBytesMax: limits.bodyBytesMax,
     newRequestId: options.newRequestId ?? randomUUID,
     onFault: options.onFault,
@@ -87,6 +88,7 @@ export async function openHttpDoor(options: HttpDoorOptions): Promise<HttpDoor> 
 
 interface OpenDoor {
   readonly handle: Handle;
+  readonly onRefused: OnRefused;
   readonly bodyBytesMax: number;
   readonly newRequestId: () => string;
   readonly onFault: (fault: unknown, requestId: string) => void;
@@ -98,8 +100,7 @@ const noBody = Buffer.alloc(0);
 /** One request, from its head to its last byte. Never rejects. */
 async function serve(door: OpenDoor, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const requestId = door.newRequestId();
-  let operation: Operation = 'read';
-  let path = '';
+  let known: RequestHead['known'] | undefined;
   let answer: DoorReply;
   const gone = new AbortController();
   response.once('close', () => {
@@ -107,17 +108,18 @@ async function serve(door: OpenDoor, request: IncomingMessage, response: ServerR
   });
   try {
     const head = requestHead(request);
-    ({ operation, path } = head.known);
+    ({ known } = head);
     const body = head.takesBody ? await readBody(request, door.bodyBytesMax) : noBody;
     if (!head.takesBody && hasBody(request)) drain(request);
     answer = await door.handle({ ...head.known, data: bodyFields(head, body), requestId, signal: gone.signal });
   } catch (fault) {
-    answer = errorReplyOf(fault);
-    if (answer.code === 'internal') door.onFault(fault, requestId);
+    const refusal = errorReplyOf(fault);
+    if (refusal.code === 'internal') door.onFault(fault, requestId);
     if (!request.complete) drain(request);
+    answer = await door.onRefused({ ...(known ?? readableHead(request)), requestId, refusal });
   }
   if (response.destroyed) return;
-  send(door, response, httpReply(operation, path, answer));
+  send(door, response, httpReply(known?.operation ?? 'read', known?.path ?? '', answer));
 }
 
 function send(door: OpenDoor, response: ServerResponse, reply: HttpReply): void {

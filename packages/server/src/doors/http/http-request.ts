@@ -3,9 +3,9 @@ import type { Operation } from '@lockstep/contract/engine';
 import { LockstepError } from '@lockstep/contract/errors';
 import { parseBoolean } from '@lockstep/contract/fields';
 import { callerToken, passedOn, remoteAddress } from '../credentials.ts';
-import type { DoorRequest } from '../door.ts';
+import type { DoorRequest, RefusedRequest } from '../door.ts';
 import { parseJsonObject } from '../json-body.ts';
-import { deadlineMsMax, headerValueBytesMax, idempotencyKeyBytesMax, targetBytesMax } from '../limits.ts';
+import { deadlineMsMax, headerValueBytesMax, idempotencyKeyBytesMax, pathBytesMax, targetBytesMax } from '../limits.ts';
 import { parseQuery } from '../query.ts';
 import { pathOfTarget } from '../request-path.ts';
 import { methodOf, networkSocket } from './list-verb.ts';
@@ -53,6 +53,37 @@ export function requestHead(request: IncomingMessage): RequestHead {
     isForm: takesBody && checkContentType(operation, request.headers['content-type']),
   };
 }
+
+/** What can be told of a request whose head is refused. Throws nothing. */
+export function readableHead(request: IncomingMessage): Omit<RefusedRequest, 'requestId' | 'refusal'> {
+  const [sent = ''] = (request.url ?? '').split('?', 1);
+  const operation = operationsByMethod[methodOf(request)];
+  return {
+    operation,
+    path: (sent.startsWith('/v1/') ? sent.slice('/v1/'.length) : sent).slice(0, pathBytesMax),
+    token: readableToken(request),
+    remoteAddress: remoteAddress(networkSocket(request).remoteAddress),
+    door: 'http',
+  };
+}
+
+function readableToken(request: IncomingMessage): DoorRequest['token'] {
+  try {
+    return callerToken(header(request, 'x-vault-token'), request.headers.authorization);
+  } catch {
+    // Two that differ, or what is no token: the refusal says so.
+    return undefined;
+  }
+}
+
+const operationsByMethod: { readonly [method: string]: Operation | undefined } = {
+  GET: 'read',
+  LIST: 'list',
+  POST: 'write',
+  PUT: 'write',
+  PATCH: 'patch',
+  DELETE: 'delete',
+};
 
 /** The fields that a body holds. JSON is known by its first byte, whatever the content type says: Go's client sends none, curl a form's. */
 export function bodyFields(head: RequestHead, body: Buffer): { readonly [name: string]: unknown } {

@@ -3,6 +3,7 @@ import { request as httpsRequest } from 'node:https';
 import { Agent, request } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { RefusedRequest } from '../door.ts';
 import { type HttpDoor, openHttpDoor } from './http-door.ts';
 import { testCertificate } from '../test-certificate.ts';
 
@@ -12,6 +13,7 @@ const options = {
   onFault: (fault: unknown) => {
     throw fault;
   },
+  onRefused: async ({ refusal }: RefusedRequest) => refusal,
   handle: async (r: Parameters<Parameters<typeof openHttpDoor>[0]['handle']>[0]) => ({
     kind: 'reply' as const,
     requestId: r.requestId,
