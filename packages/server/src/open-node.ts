@@ -10,11 +10,11 @@ import { Barrier } from '@lockstep/seal/barrier';
 import { staticSeal } from '@lockstep/seal/seals';
 import { readStaticKey } from '@lockstep/seal/static/static-seal';
 import { type AuditedRequests, openAudit } from './audited-requests.ts';
-import type { NodeConfig } from './config.ts';
+import type { Listener, NodeConfig } from './config.ts';
 import { decodeControlEntry } from './control-entry.ts';
 import type { DoorRequest } from './doors/door.ts';
-import { openGrpcDoor } from './doors/grpc/grpc-door.ts';
-import { openHttpDoor } from './doors/http/http-door.ts';
+import { type GrpcDoor, openGrpcDoor } from './doors/grpc/grpc-door.ts';
+import { type HttpDoor, openHttpDoor } from './doors/http/http-door.ts';
 import { Host } from './host.ts';
 import { stateSyncMs } from './limits.ts';
 import { faultFields, type Log, type LogFields } from './log.ts';
@@ -188,29 +188,7 @@ async function openDoors(parts: DoorParts): Promise<OpenNode> {
       return consensus.compactNow();
     },
   };
-  const handle = nodeHandle(node);
-  const onRefused = nodeRefused(node);
-  const onFault = (fault: unknown, requestId: string): void =>
-    log.error('door-fault', { request: requestId, ...faultFields(fault) });
-  const http = await openHttpDoor({
-    host: config.http.host,
-    port: config.http.port,
-    tls: tlsOf(config.http.tls),
-    handle,
-    onRefused,
-    onFault,
-  });
-  const isServing = (): boolean => keeper.isInitialized && !keeper.isSealed;
-  const grpc = await openGrpcDoor({
-    host: config.grpc.host,
-    port: config.grpc.port,
-    tls: tlsOf(config.grpc.tls),
-    handle,
-    onRefused,
-    onFault,
-    isServing,
-    nowMs: () => Date.now(),
-  });
+  const { http, grpc } = await listen(node);
   const syncing = setInterval(() => void state.sync().then((index) => consensus.stateSynced(index)), stateSyncMs);
   log.info('listening', { http: http.port, grpc: grpc.port, peer: config.peer.port });
   return {
@@ -226,6 +204,21 @@ async function openDoors(parts: DoorParts): Promise<OpenNode> {
       await Promise.all([audit.close(), offload.close()]);
     },
   };
+}
+
+/** Opens both doors: from here on there are requests. */
+async function listen(node: NodeContext): Promise<{ readonly http: HttpDoor; readonly grpc: GrpcDoor }> {
+  const { config, keeper, log } = node;
+  const common = {
+    handle: nodeHandle(node),
+    onRefused: nodeRefused(node),
+    onFault: (fault: unknown, requestId: string): void =>
+      log.error('door-fault', { request: requestId, ...faultFields(fault) }),
+  };
+  const http = await openHttpDoor({ ...common, ...listenerOf(config.http) });
+  const isServing = (): boolean => keeper.isInitialized && !keeper.isSealed;
+  const grpc = await openGrpcDoor({ ...common, ...listenerOf(config.grpc), isServing, nowMs: () => Date.now() });
+  return { http, grpc };
 }
 
 function sweeperOf(of: Pick<DoorParts, 'keeper' | 'consensus' | 'log'> & { readonly host: Host }): Sweeper {
@@ -257,6 +250,6 @@ function metricsOf({ consensus, keeper, positions, audit, offload, sweeper }: Me
   });
 }
 
-function tlsOf(tls: NodeConfig['http']['tls']): { readonly cert: string; readonly key: string } | undefined {
-  return tls === undefined ? undefined : { cert: tls.certPem, key: tls.keyPem };
+function listenerOf({ host, port, tls }: Listener): Pick<Parameters<typeof openHttpDoor>[0], 'host' | 'port' | 'tls'> {
+  return { host, port, tls: tls === undefined ? undefined : { cert: tls.certPem, key: tls.keyPem } };
 }
