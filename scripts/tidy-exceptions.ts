@@ -23,11 +23,6 @@ export const tidyExceptions: readonly TidyException[] = [
   },
   {
     rule: 'clock-and-chance',
-    path: 'packages/server/src/audited-requests.ts',
-    because: 'opens the audit of a real node, which has the real clock',
-  },
-  {
-    rule: 'clock-and-chance',
     path: 'packages/server/src/dev/cluster-files.ts',
     because: 'makes certificates for a real cluster now',
   },
