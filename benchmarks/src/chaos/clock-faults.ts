@@ -17,11 +17,15 @@ export const clockFaults: readonly Fault[] = [
   jump('clock an hour behind', -hour),
   jump('clock a day ahead', 24 * hour),
   jump('clock a day behind', -24 * hour),
-  { name: 'clock strobe', inject: (arena) => bent(arena, { kind: 'strobe', byMs: 5 * second, everyMs: 200 }) },
+  {
+    name: 'clock strobe',
+    isMild: true,
+    inject: (arena) => bent(arena, { kind: 'strobe', byMs: 5 * second, everyMs: 200 }),
+  },
 ];
 
 function jump(name: string, byMs: number): Fault {
-  return { name, inject: (arena) => bent(arena, { kind: 'off', byMs }) };
+  return { name, isMild: true, inject: (arena) => bent(arena, { kind: 'off', byMs }) };
 }
 
 async function bent(arena: Arena, clock: Exclude<ClockFault, { kind: 'right' }>): Promise<Injected> {

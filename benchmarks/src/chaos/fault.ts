@@ -3,6 +3,8 @@ import type { Arena } from './arena.ts';
 /** A kind of fault. */
 export interface Fault {
   readonly name: string;
+  /** The cluster goes on under it, so that another fault may come on top. */
+  readonly isMild?: boolean;
   /** Why it can't happen here; undefined when it can. */
   readonly unavailable?: (arena: Arena) => string | undefined;
   readonly inject: (arena: Arena) => Promise<Injected>;

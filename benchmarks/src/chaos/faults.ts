@@ -1,8 +1,8 @@
 import type { Arena } from './arena.ts';
-import type { Fault } from './fault.ts';
-import { faultMs, recoveredWithinMs, restBetweenMs } from './limits.ts';
+import type { Fault, Injected } from './fault.ts';
+import { faultMs, mildShare, recoveredWithinMs, restBetweenMs, triesUntilShown } from './limits.ts';
 import { recoveryMs } from './recovery.ts';
-import { pause, shuffled } from './wait.ts';
+import { pause, pick, shuffled } from './wait.ts';
 
 export interface FaultTally {
   readonly name: string;
@@ -36,32 +36,50 @@ export class Faults {
     while (shouldGoOn()) {
       for (const fault of shuffled(this.#faults, this.#arena.random)) {
         if (!shouldGoOn()) return;
-        await this.#inject(fault);
+        await this.#injectUntilShown(fault);
         // A cluster that does not recover has nothing more to show.
         if (this.violations.length > 0) return;
       }
     }
   }
 
-  async #inject(fault: Fault): Promise<void> {
+  /** A fault that leaves no trace may never have happened, and then nothing is proven by it. */
+  async #injectUntilShown(fault: Fault): Promise<void> {
+    for (let tries = 0; tries < triesUntilShown && this.violations.length === 0; tries++)
+      if (await this.#injectAll(fault)) return;
+    if (this.violations.length === 0)
+      this.violations.push(`"${fault.name}" was injected ${triesUntilShown} times, and nothing shows it`);
+  }
+
+  /** Injects a fault, sometimes on top of a mild one; resolves with whether the fault showed. */
+  async #injectAll(fault: Fault): Promise<boolean> {
     const { random } = this.#arena;
-    const injected = await fault.inject(this.#arena);
-    const holdMs = injected.holdMs ?? faultMs.least + random() * faultMs.span;
+    const milds = this.#faults.filter(({ isMild }) => isMild === true);
+    const hasMild = fault.isMild !== true && milds.length > 0 && random() < mildShare;
+    const faults = hasMild ? [pick(milds, random), fault] : [fault];
+    const injected: Injected[] = [];
+    for (const one of faults) injected.push(await one.inject(this.#arena));
+    const holdMs = injected.at(-1)?.holdMs ?? faultMs.least + random() * faultMs.span;
     await pause(holdMs);
-    const shown = await injected.heal();
-    const recoveredMs = await recoveryMs(this.#arena.cluster);
-    const tally = this.tallies.find(({ name }) => name === fault.name);
-    if (tally !== undefined) {
-      tally.injected++;
-      if (shown !== undefined) tally.shown++;
-    }
-    const after = recoveredMs === undefined ? 'not recovered' : `recovered after ${Math.round(recoveredMs)} ms`;
+    const shown: (string | undefined)[] = [];
+    for (const one of injected.toReversed()) shown.unshift(await one.heal());
+    const recovered = await recoveryMs(this.#arena.cluster);
+    faults.forEach((one, at) => this.#tally(one, shown[at] !== undefined));
     this.#report(
-      `${fault.name} (${injected.target}) for ${Math.round(holdMs)} ms: ${shown ?? 'nothing shows it'}; ${after}`,
+      `${faults.map(({ name }, at) => `${name} (${injected[at]?.target}): ${shown[at] ?? 'nothing shows it'}`).join('; ')}; ` +
+        `after ${Math.round(holdMs)} ms ${recovered === undefined ? 'not recovered' : `recovered in ${Math.round(recovered)} ms`}`,
     );
-    if (recoveredMs === undefined)
+    if (recovered === undefined)
       this.violations.push(`after "${fault.name}" not every node took a write within ${recoveredWithinMs} ms`);
-    else this.slowestRecoveryMs = Math.max(this.slowestRecoveryMs, recoveredMs);
+    else this.slowestRecoveryMs = Math.max(this.slowestRecoveryMs, recovered);
     await pause(restBetweenMs.least + random() * restBetweenMs.span);
+    return shown.at(-1) !== undefined;
+  }
+
+  #tally(fault: Fault, isShown: boolean): void {
+    const tally = this.tallies.find(({ name }) => name === fault.name);
+    if (tally === undefined) return;
+    tally.injected++;
+    if (isShown) tally.shown++;
   }
 }

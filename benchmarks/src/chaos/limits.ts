@@ -23,3 +23,7 @@ export const recoveredWithinMs = 30_000;
 /** How long faults last, and how long the cluster has between two of them. */
 export const faultMs = { least: 1_000, span: 3_000 };
 export const restBetweenMs = { least: 500, span: 1_500 };
+/** This share of the faults that are not mild comes on top of a mild one. */
+export const mildShare = 0.3;
+/** A fault that nothing shows is injected again: a network may have had nothing to say just then. */
+export const triesUntilShown = 3;

@@ -24,7 +24,7 @@ export const networkFaults: readonly Fault[] = [
   { name: 'flapping link', inject: async (arena) => flapping(arena, await arena.cluster.waitForLeader()) },
   everywhere('delay', { kind: 'delay', ms: 20, spreadMs: 180 }, 'delayed'),
   everywhere('loss', { kind: 'loss', chance: 0.05, stallMs: 200 }, 'lost'),
-  { name: 'resets', inject: (arena) => Promise.resolve(resets(arena)) },
+  { name: 'resets', isMild: true, inject: (arena) => Promise.resolve(resets(arena)) },
 ];
 
 /** All links of one node, in one direction or both. */
@@ -93,6 +93,7 @@ function flapping(arena: Arena, one: DevNode): Injected {
 function everywhere(name: string, weather: Weather, counted: 'delayed' | 'lost'): Fault {
   return {
     name,
+    isMild: true,
     inject: ({ nodes, network }) => {
       const before = network.counts[counted];
       for (const { name: node } of nodes) network.setAround(node, 'both', weather);

@@ -11,6 +11,11 @@ const compactAnswersWithinMs = 5_000;
 export const processFaults: readonly Fault[] = [
   { name: 'leader killed', inject: async (arena) => await killed(arena, [await arena.cluster.waitForLeader()]) },
   { name: 'follower killed', inject: async (arena) => await killed(arena, [await follower(arena)]) },
+  {
+    name: 'minority killed',
+    unavailable: ({ minority }) => (minority < 2 ? 'one node is a minority already' : undefined),
+    inject: async (arena) => await killed(arena, shuffled(arena.nodes, arena.random).slice(0, arena.minority)),
+  },
   { name: 'killed, back by a snapshot', inject: async (arena) => await leftBehind(arena) },
   { name: 'all killed', inject: async (arena) => await killed(arena, arena.nodes) },
   { name: 'leader paused', inject: async (arena) => await paused([await arena.cluster.waitForLeader()]) },
