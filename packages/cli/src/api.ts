@@ -109,9 +109,13 @@ function answerOf({ request, settings }: { readonly request: string; readonly se
   const body = isJson && text !== '' ? parseBody(text, request) : undefined;
   const errors = body?.['errors'];
   if (Array.isArray(errors) || (got.status >= 400 && body === undefined)) {
-    const code = got.headers['x-lockstep-error'];
     throw refusal(
-      { request, status: got.status, code: typeof code === 'string' ? code : '' },
+      {
+        request,
+        status: got.status,
+        code: headerIn(got, 'x-lockstep-error'),
+        field: headerIn(got, 'x-lockstep-field'),
+      },
       Array.isArray(errors) ? errors : [],
       settings,
     );
@@ -125,6 +129,11 @@ function answerOf({ request, settings }: { readonly request: string; readonly se
     warnings: isEnveloped && Array.isArray(body['warnings']) ? body['warnings'].map(String) : [],
     raw: isJson || text === '' ? undefined : text,
   };
+}
+
+function headerIn({ headers }: Got, name: string): string {
+  const value = headers[name];
+  return typeof value === 'string' ? value : '';
 }
 
 function parseBody(text: string, request: string): JsonObject {
@@ -153,11 +162,12 @@ interface Refused {
   readonly request: string;
   readonly status: number;
   readonly code: string;
+  readonly field: string;
 }
 
-function refusal({ request, status, code }: Refused, errors: readonly unknown[], settings: Settings): Failure {
+function refusal({ request, status, code, field }: Refused, errors: readonly unknown[], settings: Settings): Failure {
   const lines = errors.length === 0 ? [notFoundText(status)] : errors.map((one) => `* ${String(one)}`);
-  const message = `${request}\nCode: ${status}${code === '' ? '' : ` (${code})`}. Errors:\n\n${lines.join('\n')}`;
+  const message = `${request}\nCode: ${status}${code === '' ? '' : ` (${code}${field === '' ? '' : `, field ${field}`})`}. Errors:\n\n${lines.join('\n')}`;
   return new Failure(exitRemote, message, refusalHint(status, code, settings));
 }
 

@@ -129,6 +129,11 @@ describe('exit code 2: what the server says, and what to do next', () => {
     expect(got.out).toBe('');
   });
 
+  test('the field that was wrong is named beside the code', async () => {
+    answer = () => ({ ...error('invalid-input', 'ttl must not be negative'), status: 400, field: 'ttl' });
+    expect((await lockstep('write a ttl=-1')).err).toContain('Code: 400 (invalid-input, field ttl). Errors:');
+  });
+
   test('no token', async () => {
     answer = () => error('denied', 'missing client token');
     expect((await lockstep('read a', { environment: { VAULT_TOKEN: '' } })).err).toContain(

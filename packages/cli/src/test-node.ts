@@ -14,6 +14,7 @@ export interface Said {
   readonly status: number;
   readonly body?: object | string;
   readonly code?: string;
+  readonly field?: string;
 }
 
 export interface TestNode {
@@ -66,11 +67,12 @@ function askedOf(request: IncomingMessage, body: string): Asked {
   };
 }
 
-function send(response: ServerResponse, { status, body, code }: Said): void {
+function send(response: ServerResponse, { status, body, code, field }: Said): void {
   const type = typeof body === 'string' ? 'application/x-pem-file' : 'application/json';
   response.writeHead(status, {
     ...(body === undefined ? {} : { 'Content-Type': type }),
     ...(code === undefined ? {} : { 'X-Lockstep-Error': code }),
+    ...(field === undefined ? {} : { 'X-Lockstep-Field': field }),
   });
   response.end(typeof body === 'object' ? JSON.stringify(body) : body);
 }

@@ -1,12 +1,12 @@
 import { randomInt, randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Applied, ClientOptions, Operation, Outcome, RequestOptions } from './client.ts';
+import type { Applied, ClientOptions, Operation, Outcome, Refused, RequestOptions } from './client.ts';
 import { attemptMsMin, attemptsMaxDefault, deadlineMsDefault, pauseMsFirst, pauseMsLast } from './limits.ts';
 
 /** What came of one try at one address. */
 export type Attempt<Data> =
   | Applied<Data>
-  | { readonly kind: 'refused'; readonly code: string; readonly message: string }
+  | Refused
   /** `internal` when the server says that it failed; otherwise no answer came. */
   | { readonly kind: 'unknown'; readonly code?: 'internal' | 'outcome-unknown'; readonly message: string }
   /** No connection: this address certainly did nothing. */
@@ -68,7 +68,7 @@ export class Attempts {
 
   #keyFor(asked: RequestOptions): string | undefined {
     if (asked.idempotencyKey !== undefined) return asked.idempotencyKey;
-    return this.#options.idempotencyKeys === 'none' ? undefined : randomUUID();
+    return (asked.idempotencyKeys ?? this.#options.idempotencyKeys) === 'none' ? undefined : randomUUID();
   }
 }
 

@@ -30,6 +30,8 @@ export interface Refused {
   /** `denied`, `not-found`, `sealed`, `no-leader`, … (the server's table of errors); `unavailable` when no node could be reached. */
   readonly code: string;
   readonly message: string;
+  /** The field of the request that broke a rule, where one did. */
+  readonly field?: string;
 }
 
 /** It may have been done, or may still be: a write whose answer was lost. Read before trying again. */
@@ -43,6 +45,8 @@ export interface RequestOptions {
   readonly deadlineMs?: number;
   /** For a write that may be repeated by the caller too. Without it each write gets a key of its own, unless keys are off. */
   readonly idempotencyKey?: string;
+  /** Instead of the client's own: `none` for what leaves no trace that a repeat could supersede (a role with no_store). */
+  readonly idempotencyKeys?: 'each-write' | 'none';
   /** Instead of the client's own token. */
   readonly token?: string;
 }

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { codeOf } from './error-code.ts';
+import { codeOf, fieldOf } from './error-code.ts';
 import { statusDetails } from './test-replies.ts';
 
 test('the reason of our domain is the code', () => {
@@ -10,6 +10,12 @@ test('the reason of our domain is the code', () => {
 
 test("another domain's reason is not", () => {
   expect(codeOf(statusDetails('NO_LEADER', 'example.com'))).toBeUndefined();
+});
+
+test('the field that was wrong is told where there is one', () => {
+  const details = statusDetails('INVALID_INPUT', 'lockstep', 'ttl');
+  expect([codeOf(details), fieldOf(details)]).toEqual(['invalid-input', 'ttl']);
+  expect(fieldOf(statusDetails('INVALID_INPUT'))).toBeUndefined();
 });
 
 test('bytes of any kind are read without harm', () => {

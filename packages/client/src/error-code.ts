@@ -1,14 +1,30 @@
 /** The reason in the google.rpc.ErrorInfo of a call's `grpc-status-details-bin`, as our codes are written; undefined without one of ours. */
 export function codeOf(details: Buffer): string | undefined {
+  for (const info of detailsOf(details, 'ErrorInfo')) {
+    const members = new Map(membersOf(info));
+    if (members.get(2)?.toString('utf8') === 'lockstep')
+      return members.get(1)?.toString('utf8').toLowerCase().replaceAll('_', '-');
+  }
+  return undefined;
+}
+
+/** The first field that the google.rpc.BadRequest there names. */
+export function fieldOf(details: Buffer): string | undefined {
+  for (const badRequest of detailsOf(details, 'BadRequest')) {
+    const [violation] = membersOf(badRequest);
+    const field = violation === undefined ? undefined : new Map(membersOf(violation[1])).get(1);
+    if (field !== undefined) return field.toString('utf8');
+  }
+  return undefined;
+}
+
+/** The messages of one type of google.rpc among the details. */
+function* detailsOf(details: Buffer, type: string): Generator<Buffer> {
   for (const [number, any] of membersOf(details)) {
     if (number !== 3) continue;
     const members = new Map(membersOf(any));
-    if (!members.get(1)?.toString('utf8').endsWith('/google.rpc.ErrorInfo')) continue;
-    const info = new Map(membersOf(members.get(2) ?? Buffer.alloc(0)));
-    if (info.get(2)?.toString('utf8') === 'lockstep')
-      return info.get(1)?.toString('utf8').toLowerCase().replaceAll('_', '-');
+    if (members.get(1)?.toString('utf8').endsWith(`/google.rpc.${type}`)) yield members.get(2) ?? Buffer.alloc(0);
   }
-  return undefined;
 }
 
 /** The length-delimited members of a protobuf message, by field number. Stops at what it can't read. */

@@ -2,7 +2,7 @@ import { type CallOptions, type Client as GrpcClient, Metadata, type ServiceErro
 import { caOf, parseAddress } from './addresses.ts';
 import { type Attempt, Attempts, type Sending } from './attempts.ts';
 import type { Client, ClientOptions, IssuedCertificate, JsonObject, Operation } from './client.ts';
-import { codeOf } from './error-code.ts';
+import { codeOf, fieldOf } from './error-code.ts';
 import { deadlineIn, isConnected, loadMethods, type Method, openChannel } from './grpc-channel.ts';
 
 interface Message {
@@ -95,7 +95,8 @@ function failed(fault: ServiceError, address: string): Attempt<never> {
   const code = Buffer.isBuffer(details) ? codeOf(details) : undefined;
   if (code === undefined) return withoutCode(fault, address);
   if (code === 'outcome-unknown' || code === 'internal') return { kind: 'unknown', code, message: fault.details };
-  return { kind: 'refused', code, message: fault.details };
+  const field = Buffer.isBuffer(details) ? fieldOf(details) : undefined;
+  return { kind: 'refused', code, message: fault.details, ...(field === undefined ? {} : { field }) };
 }
 
 function withoutCode(fault: ServiceError, address: string): Attempt<never> {

@@ -69,6 +69,17 @@ test('a write, and its answer', async () => {
   });
 });
 
+test('without an idempotency key where one request asks for none', async () => {
+  const keys: unknown[] = [];
+  const address = await node((request, response, body) => {
+    keys.push(request.headers['idempotency-key']);
+    ok(request, response, body);
+  });
+  await client([address]).request('write', 'pki/issue/web', {}, { idempotencyKeys: 'none' });
+  await client([address], { idempotencyKeys: 'none' }).request('write', 'x', {}, { idempotencyKeys: 'each-write' });
+  expect(keys).toEqual([undefined, expect.any(String)]);
+});
+
 test('a certificate', async () => {
   let url: string | undefined;
   const address = await node((request, response, body) => {
@@ -99,6 +110,15 @@ test.each<[string, Answer, object]>([
     'an error with its code',
     json(503, { errors: ['it is sealed'] }, { 'X-Lockstep-Error': 'denied' }),
     { kind: 'refused', code: 'denied', message: 'it is sealed' },
+  ],
+  [
+    'an error with its field',
+    json(
+      400,
+      { errors: ['ttl must not be negative'] },
+      { 'X-Lockstep-Error': 'invalid-input', 'X-Lockstep-Field': 'ttl' },
+    ),
+    { kind: 'refused', code: 'invalid-input', field: 'ttl' },
   ],
   ['a bare 404', json(404, { errors: [] }), { kind: 'refused', code: 'not-found', message: 'not-found' }],
   ['a proxy that failed', json(502, { errors: ['bad gateway'] }), { kind: 'unknown', message: 'bad gateway' }],

@@ -88,7 +88,7 @@ function attemptOf<Data>(got: HttpExchange, { address }: HttpNode): Attempt<Data
   if (parsed === undefined) return { kind: 'unknown', message: `${address.spelled} answered with broken JSON` };
   const code = headers['x-lockstep-error'];
   if (code !== undefined || (status >= 400 && parsed.errors !== undefined))
-    return refusal(typeof code === 'string' ? code : codeByStatus(status), parsed.errors ?? []);
+    return refusal(typeof code === 'string' ? code : codeByStatus(status), parsed.errors ?? [], fieldIn(headers));
   // Flat bodies (sys/health) come as they are, at any status.
   const isEnveloped = parsed.request_id !== undefined;
   return {
@@ -118,10 +118,15 @@ function parse<Data>(body: Buffer): Envelope<Data> | undefined {
   }
 }
 
-function refusal(code: string, errors: readonly string[]): Attempt<never> {
+function fieldIn(headers: { readonly [name: string]: unknown }): { readonly field?: string } {
+  const field = headers['x-lockstep-field'];
+  return typeof field === 'string' ? { field } : {};
+}
+
+function refusal(code: string, errors: readonly string[], field: { readonly field?: string }): Attempt<never> {
   const message = errors.join('; ') || code;
   if (code === 'outcome-unknown' || code === 'internal') return { kind: 'unknown', code, message };
-  return { kind: 'refused', code, message };
+  return { kind: 'refused', code, message, ...field };
 }
 
 /** For answers that no door of ours gave: a proxy's, or one to a request that could not be parsed. */

@@ -1,4 +1,4 @@
-import { LockstepError } from './errors.ts';
+import { fieldError } from './errors.ts';
 
 const secondsIn: { readonly [unit: string]: number } = {
   ns: 1e-9,
@@ -20,10 +20,10 @@ export const durationSecondsMax: number = 100 * 366 * 86_400;
 export function parseDuration(field: string, raw: unknown): number {
   const seconds = typeof raw === 'number' ? raw : typeof raw === 'string' ? secondsOf(raw.trim()) : undefined;
   if (seconds === undefined || !Number.isFinite(seconds)) {
-    throw new LockstepError('invalid-input', `${field} must be a duration such as 3600, "90s" or "1h30m"`);
+    throw fieldError(field, 'must be a duration such as 3600, "90s" or "1h30m"');
   }
-  if (seconds < 0) throw new LockstepError('invalid-input', `${field} must not be negative`);
-  if (seconds > durationSecondsMax) throw new LockstepError('invalid-input', `${field} is longer than 100 years`);
+  if (seconds < 0) throw fieldError(field, 'must not be negative');
+  if (seconds > durationSecondsMax) throw fieldError(field, 'is longer than 100 years');
   return Math.floor(seconds);
 }
 

@@ -1,6 +1,6 @@
 import { STATUS_CODES } from 'node:http';
 import { describe, expect, it } from 'vitest';
-import { assert, errorTable, LockstepError } from './errors.ts';
+import { assert, errorTable, fieldError, LockstepError } from './errors.ts';
 
 interface Row {
   readonly grpc: string;
@@ -56,6 +56,12 @@ describe('a LockstepError', () => {
     const error = new LockstepError('unavailable', 'postgres refused the login', { cause, replyBody: { data: null } });
     expect(error).toMatchObject({ code: 'unavailable', name: 'LockstepError', cause, replyBody: { data: null } });
     expect(String(error)).toBe('LockstepError: postgres refused the login');
+  });
+
+  it('of a field names it, in the message and beside it', () => {
+    const error = fieldError('ttl', 'must not be negative');
+    expect(error).toMatchObject({ code: 'invalid-input', message: 'ttl must not be negative', field: 'ttl' });
+    expect(new LockstepError('denied', 'permission denied').field).toBeUndefined();
   });
 
   it('without a cause has no property of that name', () => {

@@ -29,22 +29,30 @@ export const errorTable = {
 
 /**
  * A refusal that a caller may read. The message names the thing and the rule, in lower case, and holds no secret.
- * `replyBody` lets a 404 still carry data (a soft-deleted secret's metadata), as Vault's clients expect.
+ * `replyBody` lets a 404 still carry data (a soft-deleted secret's metadata), as Vault's clients expect. `field` is the name of the
+ * request's field that broke the rule, where one did.
  */
 export class LockstepError extends Error {
   readonly code: ErrorCode;
   readonly replyBody: { readonly [key: string]: unknown } | undefined;
+  readonly field: string | undefined;
 
   constructor(
     code: ErrorCode,
     message: string,
-    options?: { cause?: unknown; replyBody?: { readonly [key: string]: unknown } },
+    options?: { cause?: unknown; replyBody?: { readonly [key: string]: unknown }; field?: string },
   ) {
     super(message, options?.cause === undefined ? undefined : { cause: options.cause });
     this.name = 'LockstepError';
     this.code = code;
     this.replyBody = options?.replyBody;
+    this.field = options?.field;
   }
+}
+
+/** The refusal of one field of a request: `rule` goes on where the name ends, as in `must be at least 1`. */
+export function fieldError(field: string, rule: string, options: { readonly cause?: unknown } = {}): LockstepError {
+  return new LockstepError('invalid-input', `${field} ${rule}`, { ...options, field });
 }
 
 /** For states that only a wrong program reaches. The node stops; nothing is written after it. */

@@ -1,5 +1,5 @@
 import { parseDuration } from './duration.ts';
-import { LockstepError } from './errors.ts';
+import { fieldError } from './errors.ts';
 import type { Json, JsonObject } from './json.ts';
 
 export type FieldType = 'string' | 'integer' | 'boolean' | 'duration' | 'list' | 'map' | 'object' | 'bytes';
@@ -30,7 +30,7 @@ interface Required extends Described {
 }
 
 const refuse = (name: string, rule: string): never => {
-  throw new LockstepError('invalid-input', `${name} ${rule}`);
+  throw fieldError(name, rule);
 };
 
 function field<T>(

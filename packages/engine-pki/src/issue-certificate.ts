@@ -133,6 +133,7 @@ function namedBy<T>(role: string, check: () => T): T {
     return check();
   } catch (cause) {
     if (!(cause instanceof LockstepError)) throw cause;
-    throw new LockstepError(cause.code, `${cause.message} (role "${role}")`, { cause });
+    const field = cause.field === undefined ? {} : { field: cause.field };
+    throw new LockstepError(cause.code, `${cause.message} (role "${role}")`, { cause, ...field });
   }
 }

@@ -1,5 +1,5 @@
 // PEM (RFC 7468): strict where it is read.
-import { LockstepError } from '@lockstep/contract/errors';
+import { fieldError } from '@lockstep/contract/errors';
 
 /** Without a newline at the end, as Vault's replies are. */
 export function pem(label: string, der: Uint8Array): string {
@@ -18,7 +18,7 @@ export interface PemRules {
 /** The DER in the one block that `text` holds. Refuses another label, anything around the block, and what is not base64. */
 export function derFromPem(text: string, { field, labels, bytesMax }: PemRules): Buffer {
   const refuse = (rule: string): never => {
-    throw new LockstepError('invalid-input', `${field} ${rule}`);
+    throw fieldError(field, rule);
   };
   const trimmed = text.trim();
   if (trimmed === '') return refuse('contains no data');

@@ -1,6 +1,6 @@
 // How long a certificate is good for. All times come from the call; certificates hold whole seconds.
 import type { Call } from '@lockstep/contract/engine';
-import { LockstepError } from '@lockstep/contract/errors';
+import { fieldError, LockstepError } from '@lockstep/contract/errors';
 import { isoTime } from './iso-time.ts';
 import { lastTimeMs } from './limits.ts';
 import type { ParsedIssuer } from './load-issuer.ts';
@@ -141,7 +141,6 @@ export function parseTime(field: string, text: string): number {
   const local = found === null ? Number.NaN : Date.parse(`${found[1]}Z`);
   const ms = found === null ? Number.NaN : Date.parse(`${found[1]}${found[2]}`);
   const isReal = !Number.isNaN(ms) && new Date(local).toISOString().slice(0, 19) === found?.[1];
-  if (!isReal || ms > lastTimeMs || ms < 0)
-    throw new LockstepError('invalid-input', `${field} must be a time such as 2030-01-31T00:00:00Z`);
+  if (!isReal || ms > lastTimeMs || ms < 0) throw fieldError(field, 'must be a time such as 2030-01-31T00:00:00Z');
   return ms;
 }

@@ -134,6 +134,7 @@ export class Host {
       code: error.code,
       messages: error.message === '' ? [] : [error.message],
       ...body,
+      ...(error.field === undefined ? {} : { field: error.field }),
       ...retry,
     };
   }

@@ -119,11 +119,21 @@ describe('each code is the same refusal through both doors', () => {
 
 test('where one is to come back, and which field was wrong, is told', async () => {
   answer = { kind: 'error', code: 'rate-limited', messages: ['slow down'], retryAfterSeconds: 1.5, field: 'ttl' };
-  expect((await fetch(`http://127.0.0.1:${http.port}/v1/x`)).headers.get('retry-after')).toBe('2');
+  const { headers } = await fetch(`http://127.0.0.1:${http.port}/v1/x`);
+  expect([headers.get('retry-after'), headers.get('x-lockstep-field')]).toEqual(['2', 'ttl']);
   expect(detailsOf(await overGrpc()).details.slice(1)).toEqual([
     { type: 'RetryInfo', fields: { retry_delay: { seconds: 1, nanos: 500_000_000 } } },
     { type: 'BadRequest', fields: { field_violations: [{ field: 'ttl', description: 'slow down' }] } },
   ]);
+});
+
+test('a field that no header may hold is told over gRPC only', async () => {
+  answer = { kind: 'error', code: 'invalid-input', messages: ['no'], field: 'meta.é\r\nX-Evil: 1' };
+  const { status: got, headers } = await fetch(`http://127.0.0.1:${http.port}/v1/x`);
+  expect([got, headers.get('x-lockstep-field'), headers.get('x-evil')]).toEqual([400, null, null]);
+  expect(detailsOf(await overGrpc()).details[1]?.fields).toMatchObject({
+    field_violations: [{ field: 'meta.é\r\nX-Evil: 1' }],
+  });
 });
 
 test('a message longer than trailers may be is cut', async () => {

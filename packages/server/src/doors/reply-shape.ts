@@ -39,6 +39,7 @@ export function errorReplyOf(fault: unknown): ErrorReply {
     kind: 'error',
     code: fault.code,
     messages: fault.message === '' ? [] : [fault.message],
+    ...(fault.field === undefined ? {} : { field: fault.field }),
     ...(fault.replyBody === undefined ? {} : { body: fault.replyBody as JsonObject }),
   };
 }

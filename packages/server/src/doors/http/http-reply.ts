@@ -53,9 +53,12 @@ function envelopeOf(answer: Extract<DoorReply, { kind: 'reply' }>): JsonObject {
   };
 }
 
-/** An error, with its exact code in a header, since several codes share a status. */
+/** An error, with its exact code in a header, since several codes share a status, and the field that was wrong in another. */
 function errorBody(answer: ErrorReply): HttpReply {
   const headers = ['X-Lockstep-Error', answer.code];
+  // A name may be the caller's own words: only what a header may hold is told there. The message has it in any case.
+  if (answer.field !== undefined && /^[\u0021-\u007e]{1,256}$/.test(answer.field))
+    headers.push('X-Lockstep-Field', answer.field);
   if (answer.retryAfterSeconds !== undefined) headers.push('Retry-After', String(Math.ceil(answer.retryAfterSeconds)));
   const status = errorTable[answer.code].http;
   if (answer.body === undefined) return json(status, { errors: answer.messages }, headers);
