@@ -45,7 +45,8 @@ describe('with leases as well', () => {
         return String(error).includes('stale lease');
       }
     };
-    expect(Array.from({ length: leaseSeeds }, (_, at) => at + 1).some(isSeen)).toBe(true);
+    // One seed in twenty shows it.
+    expect(Array.from({ length: 120 }, (_, at) => leaseSeeds + at).some(isSeen)).toBe(true);
   });
 });
 

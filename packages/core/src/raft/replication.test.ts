@@ -315,6 +315,25 @@ describe('the commit index', () => {
     expect([2, 3].map((id) => cluster.raft(id).commit)).toEqual([2, 2]);
   });
 
+  test('that was lost is sent again with the acknowledgement that follows a heartbeat, which shows what the peer has', () => {
+    const cluster = elected([1, 2, 3]);
+    const held: Message[] = [];
+    cluster.drops = (message) => {
+      if (message.from === 3) held.push(message);
+      return message.from === 3 || (message.to === 3 && message.type === 'append' && message.entries.length === 0);
+    };
+    cluster.raft(1).propose([dataOf('a')]);
+    cluster.settle();
+    cluster.tick(3, [1]);
+    cluster.settle();
+    expect([cluster.raft(1).commit, cluster.raft(3).commit]).toEqual([2, 1]);
+    cluster.heal();
+    const acknowledgement = held.find((message) => message.type === 'append-reply');
+    if (acknowledgement !== undefined) cluster.raft(1).step(acknowledgement);
+    cluster.settle();
+    expect(cluster.raft(3).commit).toBe(2);
+  });
+
   test('in a heartbeat is never more than the peer is known to have', () => {
     const cluster = elected([1, 2, 3]);
     cluster.partition([1, 2], [3]);

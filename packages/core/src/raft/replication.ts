@@ -212,6 +212,8 @@ export function broadcastHeartbeat(core: Core): void {
     // Never more than the peer is known to have: it could commit an entry that conflicts.
     const commit = LogIndex(Math.min(peer.match, log.commit));
     core.messages.push({ type: 'heartbeat', from, to: peer.node, term, commit, readPosition });
+    // A higher one that was sent before may be lost: the next acknowledgement shall bring it again.
+    peer.sentCommit(commit);
   }
   // A lone voter is a quorum by itself.
   if (core.lease !== undefined) core.reads.confirm(core.voters, core.id);
