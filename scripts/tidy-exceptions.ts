@@ -34,7 +34,7 @@ export const tidyExceptions: readonly TidyException[] = [
   {
     rule: 'skipped-test',
     path: 'packages/core/src/raft/etcd-cases/cases.test.ts',
-    because: 'the reasons stand in the names, one for each file that is refused',
+    because: 'the name says where the cases were looked for',
   },
   {
     rule: 'skipped-test',

@@ -23,7 +23,7 @@ const bannedWords: ReadonlySet<string> = new Set(
 );
 
 /** Programs that people start; they print. */
-const printing = [/^scripts\//, /^packages\/cli\//, /^benchmarks\//, /^packages\/simulator\/src\/main\.ts$/];
+const printing = [/^scripts\//, /^packages\/cli\//, /^benchmarks\//, /^packages\/simulator\/src\/(.*\/)?main\.ts$/];
 const isPrinting = (path: string): boolean => printing.some((place) => place.test(path));
 
 /** Every node must fold a log into the same state, and a simulated run must go the same way twice. */

@@ -1,21 +1,7 @@
-import { execFile } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
+import { runProgram } from './run-program.fixture.ts';
 
-interface Outcome {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-function simulateCommand(...args: readonly string[]): Promise<Outcome> {
-  const main = fileURLToPath(new URL('./main.ts', import.meta.url));
-  return new Promise((resolve) => {
-    execFile(process.execPath, [main, ...args], (error, stdout, stderr) => {
-      resolve({ code: typeof error?.code === 'number' ? error.code : error === null ? 0 : 1, stdout, stderr });
-    });
-  });
-}
+const simulateCommand = (...args: readonly string[]): ReturnType<typeof runProgram> => runProgram('main.ts', args);
 
 test.each([
   [['--seed', 'x'], '--seed must be an integer'],

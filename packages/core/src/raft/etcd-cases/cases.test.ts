@@ -1,67 +1,17 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { LogIndex, NodeId } from '@lockstep/contract/ids';
 import { describe, expect, test } from 'vitest';
-import { changeAtOnce, enterJoint, leaveJoint } from '../membership.ts';
-import { type Progress, progressOf } from '../progress.ts';
-import { quorumIndex, type Voters, voteResult } from '../quorum.ts';
-import type { Membership } from '../types.ts';
-import { Interpreter, stepsIn, valueOf } from './interpret.ts';
-import { membershipText, newObservation, observationsIn } from './observation.ts';
-import { type Arg, type Case, parseCases } from './parse.ts';
+import { runCaseFile } from './run-file.ts';
 
 /** etcd's published cases (Apache-2.0) are read from a folder beside the repository, or from the one that this variable names. */
 const named = process.env['LOCKSTEP_ETCD_RAFT_TESTDATA'];
 const folder = named ?? join(import.meta.dirname, '../../../../../../shared/etcd-raft-testdata');
 
-/** Directives that ask for what this core has decided against, with the reason. A file with one of them is listed as skipped, with it. */
-const notOurs: readonly { readonly arg: string; readonly reason: string }[] = [
-  { arg: 'read-only=lease-based', reason: 'there are no lease reads: a lease trusts clocks' },
-  { arg: 'disable-conf-change-validation=true', reason: 'a change that cannot be made is never proposed' },
-  { arg: 'max-committed-size-per-ready', reason: 'entries are counted in bytes of data, not of etcd’s encoding' },
-];
-
-describe.runIf(existsSync(folder))('etcd’s quorum cases', () => {
-  for (const file of filesOf('quorum')) {
-    for (const directive of casesOf('quorum', file)) {
-      test(`${file}:${directive.line}`, () => {
-        // An empty half is described on the line of the result.
-        expect(quorumResult(directive)).toBe(directive.expected.at(-1)?.replace('<empty majority quorum>', ''));
-      });
-    }
-  }
-});
-
-describe.runIf(existsSync(folder))('etcd’s membership change cases', () => {
-  for (const file of filesOf('confchange')) {
-    test(file, () => {
-      let state: ChangeState = { membership: nobody, progress: new Map() };
-      casesOf('confchange', file).forEach((directive, lastIndex) => {
-        const changed = changedBy(directive, state, lastIndex);
-        const isRefusalExpected = !(directive.expected[0] ?? '').startsWith('voters=');
-        expect({ line: directive.line, isRefused: changed === undefined }).toEqual({
-          line: directive.line,
-          isRefused: isRefusalExpected,
-        });
-        if (changed === undefined) return;
-        state = changed;
-        expect([`line ${directive.line}`, ...changeLines(state)]).toEqual([
-          `line ${directive.line}`,
-          ...directive.expected,
-        ]);
-      });
-    });
-  }
-});
-
-describe.runIf(existsSync(folder))('etcd’s interaction cases', () => {
-  for (const file of filesOf('interaction')) {
-    const directives = casesOf('interaction', file);
-    const text = readFileSync(join(folder, 'interaction', file), 'utf8');
-    const refused = notOurs.find(({ arg }) => text.includes(arg));
-    if (refused !== undefined) test.skip(`${file} (${refused.reason})`, () => {});
-    else test(file, () => runInteraction(directives));
-  }
+describe.runIf(existsSync(folder))('etcd’s cases', () => {
+  const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.txt'));
+  test.each(files.sort())('%s', (file) => {
+    expect(runCaseFile(readFileSync(join(folder, file), 'utf8'))).toMatchObject({ kind: 'passed' });
+  });
 });
 
 // Without the data nothing of the above runs: that must be seen. A folder that was named and isn't there is a fault.
@@ -71,85 +21,116 @@ if (!existsSync(folder)) {
   else test('LOCKSTEP_ETCD_RAFT_TESTDATA names a folder', () => expect.fail(`there is none at ${folder}`));
 }
 
-function runInteraction(directives: readonly Case[]): void {
-  const interpreter = new Interpreter();
+describe('a file is refused, by line and command, for', () => {
+  test.each([
+    ['nothing in it', '# nothing\n', 'there is no directive'],
+    ['no separator', 'campaign 1\n', 'line 1: no ---- after the directive'],
+    ['no end of its output', 'campaign 1\n----\n----\nx\n', 'line 3: no second pair of ----'],
+    ['a command that is not known', file('campaign 1', 'jump 1'), 'line 9: jump: the command is not known'],
+    ['a command after another', file('campaign 1\njump 1'), 'line 5: campaign: the command is not known'],
+    ['a node that is not there', file('campaign 4'), 'line 5: campaign: there is no node 4'],
+    ['no node', file('campaign'), 'line 5: campaign: "" is not a number'],
+    ['an option of nodes', 'add-nodes 1 voters=(1) index=2 colour=red\n----\nok\n', 'option "colour" is not known'],
+    ['an option of another value', 'add-nodes 1 read-only=never\n----\nok\n', 'read-only can\'t be "never"'],
+    ['a flag that is none', 'add-nodes 1 prevote=perhaps\n----\nok\n', 'prevote must be true or false, is "perhaps"'],
+    ['an index of 1', 'add-nodes 1 voters=(1) index=1\n----\nok\n', 'index must be more than 1'],
+    ['a log level', file('log-level loud'), 'log level "loud" is not known'],
+    ['an option of stabilize', file('stabilize 1 speed=2'), 'option "speed" is not known; there are log-level'],
+    ['a type of message', file('deliver-msgs 1 type=MsgJump'), 'message type "MsgJump" is not known'],
+    ['an entry that is not there', file('compact 1 17'), 'there is no entry 17 to compact at'],
+    ['a transition', file('propose-conf-change 1 transition=slow\nv2'), 'transition "slow" is not known'],
+    ['a step', file('propose-conf-change 1\nx2'), 'step "x" is not known'],
+    ['a vote', 'vote cfg=(1) votes=(x)\n----\nVoteWon\n', 'a vote is y, n or _, not "x"'],
+    ['a command of another kind of file', 'vote cfg=(1) votes=(y)\n----\nVoteWon\n\ncampaign 1\n----\nok\n', 'line 5'],
+    ['a change of another kind', 'simple\nv1\n----\nvoters=(1)\n1: StateProbe match=0 next=1\n\nleap\n----\n', 'leap'],
+  ])('%s', (_name, text, why) => {
+    expect(runCaseFile(text)).toEqual({ kind: 'unreadable', why: expect.stringContaining(why) as string });
+  });
+});
+
+describe('a file differs, by line and command, in', () => {
+  test.each([
+    ['who leads', file('stabilize', 'raft-state', { 9: '1: StateLeader (Voter) Term:1 Lead:1' }), 9, 'StateFollower'],
+    ['what a Ready holds', file('campaign 1', 'process-ready 1', { 9: 'HardState Term:7 Commit:2' }), 9, 'Term:7'],
+    ['a proposal that is dropped', file('propose 1 x'), 5, 'raft proposal dropped'],
+    ['a quorum', 'vote cfg=(1,2) votes=(y,n)\n----\nVoteWon\n', 1, 'VoteLost'],
+    ['a configuration', 'simple\nv1\n----\nvoters=(2)\n', 1, 'voters=(1)'],
+    ['a refused change', 'leave-joint\n----\nvoters=(2)\n', 1, 'only a joint configuration can be left'],
+  ])('%s', (_name, text, line, how) => {
+    expect(runCaseFile(text)).toMatchObject({ kind: 'differs', line, how: expect.stringContaining(how) as string });
+  });
+});
+
+describe('a file passes', () => {
+  test('when a follower passes a proposal on, and a node without a leader drops it', () => {
+    const passedOn = ['stabilize log-level=none', 'raft-log 3'];
+    const log = ['1/3 EntryNormal ""', '1/4 EntryNormal "here"'].join('\n');
+    expect(runCaseFile(elected('propose 3 here', ...passedOn, { 21: log }))).toMatchObject({ kind: 'passed' });
+    expect(runCaseFile(file('propose 1 x', { 5: 'raft proposal dropped' }))).toMatchObject({ kind: 'passed' });
+  });
+
+  test('when a follower passes a transfer on', () => {
+    const state = ['1: StateFollower (Voter) Term:2 Lead:3', '2: StateFollower (Voter) Term:2 Lead:3'];
+    const text = elected('transfer-leadership from=2 to=3', 'stabilize log-level=none', 'raft-state', {
+      21: [...state, '3: StateLeader (Voter) Term:2 Lead:3'].join('\n'),
+    });
+    expect(runCaseFile(text)).toEqual({ kind: 'passed', directives: 6 });
+  });
+
+  test('when only messages of one type are delivered, and no others', () => {
+    const log = 'log is empty: first index=3, last index=2';
+    const text = elected('propose 1 x', 'process-ready 1', 'deliver-msgs 2 type=MsgHeartbeat', 'raft-log 3', {
+      17: 'Ready MustSync=true:\nEntries:\n1/4 EntryNormal "x"',
+      27: '1/3 EntryNormal ""',
+    });
+    expect(runCaseFile(text)).toMatchObject({ kind: 'passed' });
+    expect(runCaseFile(file('raft-log 1', { 5: log }))).toMatchObject({ kind: 'passed' });
+  });
+
+  test('when leases keep a follower from forgetting its leader', () => {
+    const begin = 'add-nodes 1 voters=(2) index=2 checkquorum=true read-only=lease-based\n----\nok\n';
+    expect(runCaseFile(`${begin}\nforget-leader 1\n----\nok\n`)).toEqual({ kind: 'passed', directives: 2 });
+  });
+
+  test('when changes that can’t be made enter the log unchecked, one to a Ready', () => {
+    const options = 'max-committed-size-per-ready=1 disable-conf-change-validation=true';
+    const lone = (expected: string): string =>
+      `add-nodes 1 voters=(1) index=2 ${options}\n----\nok\n\nlog-level none\n----\nok\n\ncampaign 1\n----\nok\n\nstabilize\n----\nok\n\n` +
+      `log-level debug\n----\nok\n\npropose-conf-change 1 transition=explicit\nl2 l3\n----\nok\n\npropose-conf-change 1\n----\nok\n\n` +
+      `process-ready 1\n----\nReady:\nEntries:\n1/4 EntryConfChangeV2 l2 l3\n1/5 EntryConfChangeV2\n\n` +
+      `process-ready 1\n----\n${expected}`;
+    const first =
+      'Ready:\nHardState Term:1 Vote:1 Commit:5\nCommittedEntries:\n1/4 EntryConfChangeV2 l2 l3\n' +
+      'INFO 1 switched to configuration voters=(1)&&(1) learners=(2 3)\n';
+    expect(runCaseFile(lone(first))).toMatchObject({ kind: 'passed' });
+    expect(runCaseFile(lone(first.replace('learners=(2 3)', 'learners=(2)')))).toMatchObject({ kind: 'differs' });
+    // Who hears no INFO is not told of configurations.
+    const quiet = lone(first.slice(0, first.indexOf('INFO'))).replace('log-level debug', 'log-level warn');
+    expect(runCaseFile(quiet)).toMatchObject({ kind: 'passed' });
+  });
+
+  test('when a quorum refuses values that are too few', () => {
+    const text =
+      'committed cfg=(1,2,3) idx=(1,2)\n----\nerror: mismatched input (explicit or _) for voters [1 2 3]: [1 2]\n';
+    expect(runCaseFile(text)).toMatchObject({ kind: 'passed' });
+  });
+});
+
+type Expected = { readonly [line: number]: string };
+
+/** Three nodes (`add-nodes`, in the first four lines), then these directives, which print what is given for their line, or `ok`. */
+function file(...directives: readonly (string | Expected)[]): string {
+  const expected = directives.find((part) => typeof part !== 'string') ?? {};
+  let text = 'add-nodes 3 voters=(1,2,3) index=2\n----\nok\n\n';
   for (const directive of directives) {
-    const printed = interpreter.run(directive);
-    const isShown = !interpreter.isQuiet && valueOf(directive.args, 'log-level') !== 'none';
-    if (!isShown || ['log-level', 'add-nodes'].includes(directive.command)) continue;
-    const where = `line ${directive.line}: ${directive.command} ${directive.args.map((arg) => arg.key).join(' ')}`;
-    if (printed !== undefined) {
-      expect([where, ...printed]).toEqual([
-        where,
-        ...directive.expected.map((line) => line.replace('ConfChangeV2', 'ConfChange').trim()),
-      ]);
-    } else {
-      const expected = observationsIn(directive.expected, Number(directive.args[0]?.key));
-      for (const node of interpreter.nodes) {
-        expect([where, node.id, node.observation]).toEqual([where, node.id, expected.get(node.id) ?? newObservation()]);
-      }
-    }
+    if (typeof directive !== 'string') continue;
+    const line = text.split('\n').length;
+    text += `${directive}\n----\n${expected[line] ?? 'ok'}\n\n`;
   }
+  return text;
 }
 
-interface ChangeState {
-  readonly membership: Membership;
-  readonly progress: Map<NodeId, Progress>;
-}
-
-const nobody: Membership = { voters: [], votersOutgoing: [], learners: [], learnersNext: [], autoLeave: false };
-
-/** Undefined when the change is refused. etcd's harness counts every command, refused or not, as one more entry of the log. */
-function changedBy(directive: Case, { membership, progress }: ChangeState, lastIndex: number): ChangeState | undefined {
-  const steps = stepsIn(directive.input);
-  const autoLeave = valueOf(directive.args, 'autoleave') === 'true';
-  const outcome =
-    directive.command === 'simple'
-      ? changeAtOnce(membership, steps)
-      : directive.command === 'enter-joint'
-        ? enterJoint(membership, steps, autoLeave)
-        : leaveJoint(membership);
-  if (outcome.kind === 'refused') return undefined;
-  const next = LogIndex(Math.max(lastIndex, 1));
-  const known = progressOf(outcome.membership, { known: progress, next, max: { messages: 10, bytes: 1000 } });
-  return { membership: outcome.membership, progress: known };
-}
-
-function changeLines({ membership, progress }: ChangeState): readonly string[] {
-  const peers = [...progress.values()].map(
-    (peer) => `${peer.node}: StateProbe match=${peer.match} next=${peer.next}${peer.isLearner ? ' learner' : ''}`,
-  );
-  return [membershipText(membership), ...peers];
-}
-
-function quorumResult({ command, args }: Case): string {
-  const voters: Voters = { incoming: nodesIn(args, 'cfg'), outgoing: nodesIn(args, 'cfgj') };
-  const given = args.find((arg) => arg.key === (command === 'vote' ? 'votes' : 'idx'))?.values ?? [];
-  // Values are given for the voters in their order; one that is in both halves is given once.
-  const nodes = [...new Set([...voters.incoming, ...voters.outgoing])];
-  const values = new Map(nodes.map((node, at) => [node, given[at]]));
-  if (command === 'vote') {
-    const names = { won: 'VoteWon', lost: 'VoteLost', pending: 'VotePending' } as const;
-    return names[voteResult(voters, (node) => (values.get(node) === '_' ? undefined : values.get(node) === 'y'))];
-  }
-  const index = quorumIndex(voters, (node) => LogIndex(values.get(node) === '_' ? 0 : Number(values.get(node))));
-  return index === Number.MAX_SAFE_INTEGER ? '∞' : String(index);
-}
-
-function nodesIn(args: readonly Arg[], key: string): readonly NodeId[] {
-  const values = args.find((arg) => arg.key === key)?.values ?? [];
-  return values.filter((value) => value !== 'zero').map((value) => NodeId(Number(value)));
-}
-
-function filesOf(kind: string): readonly string[] {
-  const path = join(folder, kind);
-  return existsSync(path)
-    ? readdirSync(path)
-        .filter((name) => name.endsWith('.txt'))
-        .sort()
-    : [];
-}
-
-function casesOf(kind: string, file: string): readonly Case[] {
-  return parseCases(readFileSync(join(folder, kind, file), 'utf8'));
+/** The same, led by node 1. */
+function elected(...directives: readonly (string | Expected)[]): string {
+  return file('campaign 1', 'stabilize log-level=none', ...directives);
 }

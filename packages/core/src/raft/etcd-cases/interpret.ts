@@ -1,123 +1,175 @@
 import { LogIndex, NodeId, Term } from '@lockstep/contract/ids';
-import { isVoter } from '../quorum.ts';
 import type { Membership, MembershipChange, Message } from '../types.ts';
-import { CaseNode, type Envelope } from './case-node.ts';
-import { newObservation, type Observation, roleText, stepKind } from './observation.ts';
-import type { Arg, Case } from './parse.ts';
+import { flagOf, idIn, idsOf, nodesNamed, numberAt, requireKnown, unreadable, valueOf } from './arguments.ts';
+import { CaseNode, type Envelope, onWire } from './case-node.ts';
+import { newObservation, stepKind } from './observation.ts';
+import { type Arg, type Case, parseDirective } from './parse.ts';
+import { raftStateLine, statusLines } from './status-lines.ts';
 
-/** What a directive printed that is a state by itself (status, raft-state, raft-log), or undefined when states must be read out of its output. */
-export type Printed = readonly string[] | undefined;
+/** From all that there is to say to nothing at all. Configurations are told at `info`. */
+const logLevels = ['debug', 'info', 'warn', 'error', 'fatal', 'none'];
 
-/** Runs the directives of one interaction file: etcd's `rafttest` environment, on our core. */
+/** What one command printed that is a state by itself (status, raft-state, raft-log) or a refusal. */
+type Printed = readonly string[];
+const nothing: Printed = [];
+
+interface Command {
+  readonly command: string;
+  readonly args: readonly Arg[];
+}
+
+/**
+ * Runs the directives of one interaction file: etcd's `rafttest` environment, on our core. A command, an option or a value that it
+ * does not know is refused by an `invalid-input`: what a file asks for is never left out.
+ */
 export class Interpreter {
   readonly nodes: CaseNode[] = [];
   #wire: Envelope[] = [];
-  isQuiet = false;
+  #logLevel = 0;
 
+  /** Nothing is printed, but for refusals. */
+  get isQuiet(): boolean {
+    return this.#logLevel === logLevels.indexOf('none');
+  }
+
+  /** Switches of configuration are printed. */
+  get areConfigurationsTold(): boolean {
+    return this.#logLevel <= logLevels.indexOf('info');
+  }
+
+  /** Runs a directive and the commands that follow it, a line each. What the nodes show meanwhile is in their observations. */
   run(directive: Case): Printed {
     for (const node of this.nodes) node.observation = newObservation();
-    const printed = this.#dispatch(directive);
+    const { command, args, input } = directive;
+    const printed =
+      command === 'propose-conf-change'
+        ? this.#proposeChange(args, input)
+        : [directive, ...input.map((line) => parseDirective(line))].flatMap((each) => this.#dispatch(each));
     for (const node of this.nodes) node.pump();
     return printed;
   }
 
-  observation(id: number): Observation {
-    return this.#node(id).observation;
-  }
-
-  #dispatch(directive: Case): Printed {
+  #dispatch(directive: Command): Printed {
     const { command, args } = directive;
-    const [first, second] = args;
-    const ids = args.filter((arg) => arg.values.length === 0).map((arg) => Number(arg.key));
     switch (command) {
       case 'log-level':
-        this.isQuiet = first?.key === 'none';
-        return undefined;
+        requireKnown(args, []);
+        this.#logLevel = levelOf(args[0]?.key ?? '');
+        return nothing;
       case 'add-nodes':
-        this.#addNodes(Number(first?.key), args.slice(1));
-        return undefined;
+        this.#addNodes(numberAt(args, 0), args.slice(1));
+        return nothing;
       case 'stabilize':
-        this.#stabilize(ids.length > 0 ? ids.map((id) => this.#node(id)) : this.nodes);
-        return undefined;
+        return this.#stabilizeNamed(args);
       case 'process-ready':
-        for (const id of ids) this.#handleReady(this.#node(id));
-        return undefined;
+        for (const node of this.#named(args)) this.#handleReady(node);
+        return nothing;
       case 'process-append-thread':
-        for (const id of ids) this.#append(this.#node(id));
-        return undefined;
+        for (const node of this.#named(args)) this.#append(node);
+        return nothing;
       case 'process-apply-thread':
-        for (const id of ids) this.#apply(this.#node(id));
-        return undefined;
+        for (const node of this.#named(args)) this.#apply(node);
+        return nothing;
       case 'deliver-msgs':
         this.#deliverTo(args);
-        return undefined;
+        return nothing;
+      case '_breakpoint':
+        return nothing;
+      default:
+        return this.#state(directive);
+    }
+  }
+
+  /** The commands that show a state. */
+  #state(directive: Command): Printed {
+    const { command, args } = directive;
+    switch (command) {
       case 'status':
-        return statusLines(this.#node(Number(first?.key)));
+        return statusLines(this.#first(args));
       case 'raft-state':
         return this.nodes.map(raftStateLine);
       case 'raft-log':
-        return this.#node(Number(first?.key)).logLines();
+        return this.#first(args).logLines();
       case 'compact':
-        this.#node(Number(first?.key)).compact(LogIndex(Number(second?.key)));
-        return undefined;
+        this.#first(args).compact(LogIndex(numberAt(args, 1)));
+        return this.#first(args).logLines();
       default:
-        this.#command(directive);
-        return undefined;
+        return this.#step(directive);
     }
   }
 
   /** The commands that go straight to one core. */
-  #command({ command, args, input, expected }: Case): void {
-    const first = args[0]?.key ?? '';
-    const second = args[1]?.key ?? '';
+  #step({ command, args }: Command): Printed {
     switch (command) {
       case 'campaign':
-        return this.#node(Number(first)).raft.campaign();
+        this.#first(args).raft.campaign();
+        return nothing;
       case 'propose':
-        return propose(this.#node(Number(first)), new TextEncoder().encode(second), expected);
-      case 'propose-conf-change':
-        return proposeChange(this.#node(Number(first)), args.slice(1), input);
+        return lines(
+          this.#first(args).request({ kind: 'propose', data: new TextEncoder().encode(args[1]?.key ?? '') }),
+        );
       case 'tick-heartbeat':
-        return tick(this.#node(Number(first)), 1);
+        return tick(this.#first(args), 1);
       case 'tick-election':
-        return tick(this.#node(Number(first)), 3);
+        return tick(this.#first(args), electionTicks);
       case 'report-unreachable':
-        return this.#node(Number(first)).raft.reportUnreachable(NodeId(Number(second)));
+        this.#first(args).raft.reportUnreachable(NodeId(numberAt(args, 1)));
+        return nothing;
       case 'forget-leader':
-        return this.#node(Number(first)).raft.forgetLeader();
+        this.#first(args).forgetLeader();
+        return nothing;
       case 'transfer-leadership':
-        return this.#node(Number(valueOf(args, 'from'))).raft.transferLeader(NodeId(Number(valueOf(args, 'to'))));
+        return this.#transfer(args);
       case 'send-snapshot':
-        return this.#sendSnapshot(this.#node(Number(first)), Number(second));
+        return this.#sendSnapshot(this.#first(args), numberAt(args, 1));
       case 'set-randomized-election-timeout':
-        this.#node(Number(first)).core.electionTimeout = Number(valueOf(args, 'timeout'));
-        return undefined;
+        requireKnown(args, ['timeout']);
+        this.#first(args).core.electionTimeout = idIn(valueOf(args, 'timeout') ?? '');
+        return nothing;
       default:
-        throw new Error(`unknown command ${command}`);
+        throw unreadable('the command is not known');
     }
   }
 
   #addNodes(count: number, args: readonly Arg[]): void {
-    const index = LogIndex(Number(valueOf(args, 'index') ?? 0));
+    requireKnown(args, nodeOptions);
+    const index = LogIndex(idIn(valueOf(args, 'index') ?? '0'));
+    const readOnly = valueOf(args, 'read-only') ?? 'safe';
+    if (readOnly !== 'safe' && readOnly !== 'lease-based') throw unreadable(`read-only can't be "${readOnly}"`);
+    if (args.length > 0 && index === 1) throw unreadable('index must be more than 1 for nodes that begin with a state');
     const membership = membershipIn(args);
     for (let added = 0; added < count; added += 1) {
       this.nodes.push(
         new CaseNode({
           id: this.nodes.length + 1,
           snapshot: { id: '', index, term: Term(index > 0 ? 1 : 0), membership },
-          isAsync: valueOf(args, 'async-storage-writes') === 'true',
-          preVote: valueOf(args, 'prevote') === 'true',
-          checkQuorum: valueOf(args, 'checkquorum') === 'true',
-          stepDownOnRemoval: valueOf(args, 'step-down-on-removal') === 'true',
-          inflightMax: Number(valueOf(args, 'inflight') ?? 1_000_000),
+          isAsync: flagOf(args, 'async-storage-writes'),
+          preVote: flagOf(args, 'prevote'),
+          checkQuorum: flagOf(args, 'checkquorum'),
+          stepDownOnRemoval: flagOf(args, 'step-down-on-removal'),
+          isChangeUnchecked: flagOf(args, 'disable-conf-change-validation'),
+          isLeaseBased: readOnly === 'lease-based',
+          inflightMax: idIn(valueOf(args, 'inflight') ?? '2147483647'),
+          committedBytesMax: idIn(valueOf(args, 'max-committed-size-per-ready') ?? String(Number.MAX_SAFE_INTEGER)),
         }),
       );
     }
   }
 
+  #stabilizeNamed(args: readonly Arg[]): Printed {
+    requireKnown(args, ['log-level']);
+    const named = this.#named(args);
+    const before = this.#logLevel;
+    const level = valueOf(args, 'log-level');
+    if (level !== undefined) this.#logLevel = levelOf(level);
+    this.#stabilize(named.length > 0 ? named : this.nodes);
+    this.#logLevel = before;
+    return nothing;
+  }
+
   /** Until nothing is left: each node's Ready, each node's messages, each node's storage work. */
   #stabilize(nodes: readonly CaseNode[]): void {
-    for (let round = 0; round < 1_000; round += 1) {
+    for (let round = 0; round < stabilizeRoundsMax; round += 1) {
       let isBusy = false;
       for (const node of nodes) {
         if (!node.hasReady) continue;
@@ -125,79 +177,118 @@ export class Interpreter {
         isBusy = true;
       }
       for (const node of nodes) isBusy = this.#deliver(node.id, () => true) || isBusy;
-      for (const node of nodes) isBusy = this.#append(node) || isBusy;
-      for (const node of nodes) isBusy = this.#apply(node) || isBusy;
+      for (const node of nodes) while (this.#append(node)) isBusy = true;
+      for (const node of nodes) while (this.#apply(node)) isBusy = true;
       if (!isBusy) return;
     }
-    throw new Error('does not become stable');
+    throw unreadable(`nothing is stable after ${stabilizeRoundsMax} rounds`);
   }
 
   #handleReady(node: CaseNode): void {
-    for (const message of node.handleReady()) this.#send(message);
-  }
-
-  #send(message: Message): void {
-    this.#wire.push({ kind: 'raft', to: message.to, message });
+    this.#wire.push(...node.handleReady());
   }
 
   #append(node: CaseNode): boolean {
     const work = node.appendWork.shift();
     if (work === undefined) return false;
     for (const batch of work.batches) node.write(batch);
+    for (const message of work.replies) this.#wire.push(onWire(message));
     const sequence = work.batches.at(-1)?.sequence;
-    if (sequence !== undefined) this.#wire.push({ kind: 'persisted', to: node.id, sequence });
-    for (const message of work.replies) this.#send(message);
+    if (sequence !== undefined) this.#wire.push({ kind: 'persisted', to: node.id, term: work.term, sequence });
     return true;
   }
 
   #apply(node: CaseNode): boolean {
     const work = node.applyWork.shift();
     if (work === undefined) return false;
-    for (const entry of work) node.apply(entry);
-    this.#wire.push({ kind: 'applied', to: node.id, index: node.snapshot.index });
+    this.#wire.push({ kind: 'applied', to: node.id, ...node.applyAll(work) });
     return true;
   }
 
   #deliverTo(args: readonly Arg[]): void {
+    requireKnown(args, ['type', 'drop']);
     const type = valueOf(args, 'type');
-    const isWanted = (message: Message): boolean => type === undefined || type === messageNames[message.type];
-    for (const { key, values } of args) {
-      if (values.length === 0) this.#deliver(Number(key), isWanted);
-      if (key !== 'drop') continue;
-      for (const id of values) {
-        this.#wire = this.#wire.filter(
-          (envelope) => envelope.to !== Number(id) || envelope.kind !== 'raft' || !isWanted(envelope.message),
-        );
-      }
+    if (type !== undefined && !messageTypes.has(type)) throw unreadable(`message type "${type}" is not known`);
+    const isWanted = (envelope: Envelope): boolean => type === undefined || type === typeOf(envelope);
+    for (const arg of args) {
+      if (arg.values.length === 0) this.#deliver(idIn(arg.key), isWanted);
+      else if (arg.key === 'drop') for (const id of arg.values) this.#drop(idIn(id), isWanted);
     }
   }
 
-  #deliver(id: number, isWanted: (message: Message) => boolean): boolean {
-    const isDue = (envelope: Envelope): boolean =>
-      envelope.to === id && (envelope.kind !== 'raft' || isWanted(envelope.message));
+  /** A node's own storage is never cut off from it. */
+  #drop(id: number, isWanted: (envelope: Envelope) => boolean): void {
+    const isOwn = ({ kind }: Envelope): boolean => kind === 'persisted' || kind === 'applied';
+    this.#wire = this.#wire.filter((envelope) => envelope.to !== id || isOwn(envelope) || !isWanted(envelope));
+  }
+
+  #deliver(id: number, isWanted: (envelope: Envelope) => boolean): boolean {
+    const isDue = (envelope: Envelope): boolean => envelope.to === id && isWanted(envelope);
     const due = this.#wire.filter(isDue);
     this.#wire = this.#wire.filter((envelope) => !isDue(envelope));
-    for (const envelope of due) {
-      const node = this.#node(id);
-      if (envelope.kind === 'raft') node.raft.step(envelope.message);
-      else if (envelope.kind === 'persisted') node.raft.persisted(envelope.sequence);
-      else node.raft.appliedTo(envelope.index);
-      node.pump();
-    }
+    for (const envelope of due) arrive(this.#node(id), envelope);
     return due.length > 0;
   }
 
-  #sendSnapshot(node: CaseNode, to: number): void {
+  #transfer(args: readonly Arg[]): Printed {
+    requireKnown(args, ['from', 'to']);
+    const transferee = idIn(valueOf(args, 'to') ?? '');
+    return lines(this.#node(idIn(valueOf(args, 'from') ?? '')).request({ kind: 'transfer', transferee }));
+  }
+
+  #proposeChange(args: readonly Arg[], input: readonly string[]): Printed {
+    requireKnown(args, ['v1', 'transition']);
+    const transition = valueOf(args, 'transition') ?? 'auto';
+    const change = { transition: transitionIn(transition), steps: stepsIn(input), context: new Uint8Array(0) };
+    if (flagOf(args, 'v1') && (change.steps.length > 1 || transition !== 'auto'))
+      return ['v1 conf change can only have one operation and no transition'];
+    if (change.steps.length === 0 && transition !== 'auto')
+      throw unreadable(`a change without steps leaves a joint configuration: it has no transition "${transition}"`);
+    return lines(this.#first(args).request({ kind: 'change', change }));
+  }
+
+  #sendSnapshot(node: CaseNode, to: number): Printed {
     const { term } = node.raft;
-    this.#send({ type: 'snapshot', from: NodeId(node.id), to: NodeId(to), term, meta: node.snapshot });
+    const message: Message = { type: 'snapshot', from: NodeId(node.id), to: NodeId(to), term, meta: node.snapshot };
+    this.#wire.push({ kind: 'raft', to, message });
+    return nothing;
+  }
+
+  #named(args: readonly Arg[]): readonly CaseNode[] {
+    return nodesNamed(args).map((id) => this.#node(id));
+  }
+
+  #first(args: readonly Arg[]): CaseNode {
+    return this.#node(numberAt(args, 0));
   }
 
   #node(id: number): CaseNode {
     const node = this.nodes[id - 1];
-    if (node === undefined) throw new Error(`no node ${id}`);
+    if (node === undefined) throw unreadable(`there is no node ${id}`);
     return node;
   }
 }
+
+/** Of every node of these cases. */
+const electionTicks = 3;
+
+/** Each round handles all that there is; a hundred nodes that elect, replicate and apply need fewer than this. */
+const stabilizeRoundsMax = 1_000;
+
+const nodeOptions: readonly string[] = [
+  'voters',
+  'learners',
+  'index',
+  'content',
+  'async-storage-writes',
+  'prevote',
+  'checkquorum',
+  'inflight',
+  'max-committed-size-per-ready',
+  'disable-conf-change-validation',
+  'read-only',
+  'step-down-on-removal',
+];
 
 const messageNames: { readonly [type in Message['type']]: string } = {
   'pre-vote': 'MsgPreVote',
@@ -211,48 +302,73 @@ const messageNames: { readonly [type in Message['type']]: string } = {
   snapshot: 'MsgSnap',
   'timeout-now': 'MsgTimeoutNow',
 };
+const messageTypes: ReadonlySet<string> = new Set([
+  ...Object.values(messageNames),
+  'MsgProp',
+  'MsgTransferLeader',
+  'MsgStorageAppendResp',
+  'MsgStorageApplyResp',
+]);
 
-function tick(node: CaseNode, count: number): void {
+function typeOf(envelope: Envelope): string {
+  switch (envelope.kind) {
+    case 'raft':
+      return messageNames[envelope.message.type];
+    case 'request':
+      return envelope.request.kind === 'transfer' ? 'MsgTransferLeader' : 'MsgProp';
+    case 'persisted':
+      return 'MsgStorageAppendResp';
+    case 'applied':
+      return 'MsgStorageApplyResp';
+    default:
+      return envelope satisfies never;
+  }
+}
+
+/** A refusal on the way is printed, and nothing else comes of it. */
+function arrive(node: CaseNode, envelope: Envelope): void {
+  if (envelope.kind === 'raft') node.raft.step(envelope.message);
+  else if (envelope.kind === 'request') node.request(envelope.request);
+  else if (envelope.kind === 'persisted') node.persisted(envelope);
+  else node.applied(envelope.index, envelope.bytes);
+  node.pump();
+}
+
+function tick(node: CaseNode, count: number): Printed {
   for (let ticked = 0; ticked < count; ticked += 1) {
     node.raft.tick();
     node.pump();
   }
+  return nothing;
 }
 
-function propose(node: CaseNode, data: Uint8Array, expected: readonly string[] = []): void {
-  const proposed = node.raft.propose([data]);
-  const isDropExpected = expected.includes('raft proposal dropped');
-  if ((proposed.kind === 'dropped') !== isDropExpected) throw new Error(`proposal ${JSON.stringify(proposed)}`);
+function lines(printed: string | undefined): Printed {
+  return printed === undefined ? nothing : [printed];
 }
 
-/** etcd puts an empty entry in the place of a change that it refuses; we refuse it by type, and append nothing. */
-function proposeChange(node: CaseNode, args: readonly Arg[], input: readonly string[]): void {
-  const proposed = node.raft.proposeMembership({
-    transition: transitionIn(valueOf(args, 'transition') ?? 'auto'),
-    steps: stepsIn(input),
-    context: new Uint8Array(0),
-  });
-  if (proposed.kind === 'appended') return;
-  if (!proposed.reason.startsWith('membership-')) throw new Error(`change dropped: ${proposed.reason}`);
-  propose(node, new Uint8Array(0));
+function levelOf(name: string): number {
+  const level = logLevels.indexOf(name.toLowerCase());
+  if (level === -1) throw unreadable(`log level "${name}" is not known; there are ${logLevels.join(', ')}`);
+  return level;
 }
 
 function transitionIn(name: string): MembershipChange['transition'] {
   if (name === 'auto') return 'auto';
-  return name === 'implicit' ? 'joint-implicit' : 'joint-explicit';
+  if (name === 'implicit') return 'joint-implicit';
+  if (name === 'explicit') return 'joint-explicit';
+  throw unreadable(`transition "${name}" is not known`);
 }
 
 /** Node 0 stands for "nobody" in etcd's changes, and is skipped there; our codec refuses it. */
 export function stepsIn(input: readonly string[]): MembershipChange['steps'] {
   const tokens = input.flatMap((line) => line.split(/\s+/)).filter((token) => token !== '');
   return tokens
-    .map((token) => ({ kind: stepKind(token.charAt(0)), node: NodeId(Number(token.slice(1))) }))
+    .map((token) => ({ kind: stepKind(token.charAt(0)), node: NodeId(idIn(token.slice(1))) }))
     .filter(({ node }) => node !== 0);
 }
 
 function membershipIn(args: readonly Arg[]): Membership {
-  const nodes = (key: string): NodeId[] =>
-    (args.find((arg) => arg.key === key)?.values ?? []).map((id) => NodeId(Number(id)));
+  const nodes = (key: string): NodeId[] => idsOf(args, key).map((id) => NodeId(id));
   return {
     voters: nodes('voters'),
     votersOutgoing: [],
@@ -260,28 +376,4 @@ function membershipIn(args: readonly Arg[]): Membership {
     learnersNext: [],
     autoLeave: false,
   };
-}
-
-export function valueOf(args: readonly Arg[], key: string): string | undefined {
-  return args.find((arg) => arg.key === key)?.values[0];
-}
-
-const stateNames = { probe: 'StateProbe', replicate: 'StateReplicate', snapshot: 'StateSnapshot' } as const;
-
-function statusLines(node: CaseNode): readonly string[] {
-  return node.raft.status().progress.map((peer) => {
-    let line = `${peer.node}: ${stateNames[peer.state]} match=${peer.match} next=${peer.next}`;
-    if (peer.isLearner) line += ' learner';
-    if (peer.isPaused) line += ' paused';
-    if (peer.state === 'snapshot') line += ` pendingSnap=${peer.next - 1}`;
-    if (!peer.isRecentlyActive && peer.node !== node.id) line += ' inactive';
-    if (peer.inflightCount > 0) line += ` inflight=${peer.inflightCount}`;
-    return peer.inflightCount >= node.options.inflightMax ? `${line}[full]` : line;
-  });
-}
-
-function raftStateLine(node: CaseNode): string {
-  const { id, role, term, leader, membership } = node.raft.status();
-  const voters = { incoming: membership.voters, outgoing: membership.votersOutgoing };
-  return `${id}: ${roleText(role)} (${isVoter(voters, id) ? 'Voter' : 'Non-Voter'}) Term:${term} Lead:${leader}`;
 }

@@ -1,4 +1,5 @@
 import { decodeMembershipChange } from '../membership-codec.ts';
+import { unreadable } from './arguments.ts';
 import type { Entry, HardState, Membership, MembershipStep, Role } from '../types.ts';
 
 /** What one directive showed of one node, in etcd's words; entries and configurations in order, the rest as it was last. */
@@ -76,6 +77,17 @@ export function entryText(entry: Entry): string {
   return `${place} EntryConfChange ${steps.join(' ')}`.trim();
 }
 
+/** What an entry takes in etcd's encoding: a byte of key for each field, and numbers in seven bits a byte. */
+export function etcdBytesOf({ index, term, type, data }: Entry): number {
+  const dataBytes = type === 'membership' ? 2 + 6 * decodeMembershipChange(data).steps.length : data.length;
+  const head = 3 + 1 + varintBytes(term) + varintBytes(index);
+  return dataBytes === 0 ? head : head + 1 + varintBytes(dataBytes) + dataBytes;
+}
+
+function varintBytes(value: number): number {
+  return value < 128 ? 1 : 1 + varintBytes(Math.floor(value / 128));
+}
+
 const stepLetters: { readonly [kind in MembershipStep['kind']]: string } = {
   'add-voter': 'v',
   'add-learner': 'l',
@@ -86,7 +98,7 @@ const stepLetters: { readonly [kind in MembershipStep['kind']]: string } = {
 export function stepKind(letter: string): MembershipStep['kind'] {
   for (const kind of ['add-voter', 'add-learner', 'remove', 'update'] as const)
     if (stepLetters[kind] === letter) return kind;
-  throw new Error(`unknown step ${letter}`);
+  throw unreadable(`step "${letter}" is not known; there are v, l, r, u`);
 }
 
 export function membershipText(membership: Membership): string {
