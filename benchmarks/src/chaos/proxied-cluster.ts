@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { type ClusterFiles, openClusterFiles } from '@lockstep/server/dev/cluster-files';
 import { DevCluster } from '@lockstep/server/dev/dev-cluster';
+import { atEnd } from '../at-end.ts';
 import { soundFaultFile, writeFaultFile } from './fault-file.ts';
 import { PeerNetwork, type Place } from './peer-network.ts';
 
@@ -8,6 +9,7 @@ import { PeerNetwork, type Place } from './peer-network.ts';
 export interface ProxiedCluster {
   readonly cluster: DevCluster;
   readonly network: PeerNetwork;
+  /** Also of nodes that are paused. */
   readonly stop: () => Promise<void>;
 }
 
@@ -40,9 +42,15 @@ export async function startProxiedCluster(options: ProxiedClusterOptions): Promi
     await network.close();
     throw error;
   });
+  const resumeAll = (): void => {
+    for (const node of cluster.nodes) node.process.resume();
+  };
+  const forget = atEnd(resumeAll);
   const stop = async (): Promise<void> => {
+    resumeAll();
     await cluster.stop();
     await network.close();
+    forget();
   };
   return { cluster, network, stop };
 }

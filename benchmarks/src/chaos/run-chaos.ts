@@ -1,8 +1,6 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { setUpPki } from '../pki-cluster.ts';
 import { seededRandom } from '../random.ts';
+import { temporaryFolder } from '../temporary-folder.ts';
 import { Arena } from './arena.ts';
 import { CertificateLoad } from './certificate-load.ts';
 import { type Checked, checkLoads, loadRows } from './check-loads.ts';
@@ -48,11 +46,12 @@ const everyFault: readonly Fault[] = [
 
 /** Runs a cluster of real processes under load and faults, then heals it and holds it to everything that it said. */
 export async function runChaos(options: ChaosOptions, report: (line: string) => void): Promise<ChaosResult> {
-  const directory = mkdtempSync(join(tmpdir(), 'lockstep-chaos-'));
+  const folder = temporaryFolder('lockstep-chaos-');
+  if (options.keep === true) report(`the cluster's folder is ${folder.path}`);
   const random = seededRandom(options.seed);
   const { nodes, basePort } = options;
   const nodeArguments = options.sabotage === undefined ? [] : ['--import', sabotages[options.sabotage]];
-  const proxied = await startProxiedCluster({ directory, nodes, basePort, random, report, nodeArguments });
+  const proxied = await startProxiedCluster({ directory: folder.path, nodes, basePort, random, report, nodeArguments });
   const arena = new Arena(proxied, random);
   try {
     await setUpPki(arena.cluster);
@@ -73,10 +72,9 @@ export async function runChaos(options: ChaosOptions, report: (line: string) => 
     return resultOf({ arena, loads, workers, faults, elapsedMs, ...checked });
   } finally {
     await arena.close();
-    for (const node of arena.nodes) node.process.resume();
     await proxied.stop();
-    if (options.keep === true) report(`the cluster's folder is ${directory}`);
-    else rmSync(directory, { recursive: true, force: true });
+    if (options.keep === true) folder.keep();
+    else folder.remove();
   }
 }
 

@@ -1,5 +1,4 @@
-import { mkdtempSync, readFileSync, realpathSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { openClusterFiles } from '@lockstep/server/dev/cluster-files';
 import { DevCluster, type DevNode } from '@lockstep/server/dev/dev-cluster';
@@ -12,6 +11,7 @@ import { pause } from '../chaos/wait.ts';
 import { type Loads, Workers } from '../chaos/workers.ts';
 import { setUpPki } from '../pki-cluster.ts';
 import { seededRandom } from '../random.ts';
+import { temporaryFolder } from '../temporary-folder.ts';
 import { compileShim } from './compile-shim.ts';
 import { type Cut, type CutCounts, cutPower, type Powered, powerOn } from './power-cut.ts';
 
@@ -37,13 +37,14 @@ const restMs = 3;
 
 /** Cuts the power of the whole cluster under load, again and again, and holds it to everything that it acknowledged. */
 export async function runPowerCuts(options: PowerCutOptions, report: (line: string) => void): Promise<PowerCutResult> {
-  const directory = realpathSync(mkdtempSync(join(tmpdir(), 'lockstep-power-')));
+  const folder = temporaryFolder('lockstep-power-');
+  if (options.keep) report(`the cluster's folder is ${folder.path}`);
   const { nodes, basePort, seed, sabotage } = options;
   const random = seededRandom(seed);
-  const choice = { directory: join(directory, 'cluster'), nodes, basePort, plainHttp: false };
+  const choice = { directory: join(folder.path, 'cluster'), nodes, basePort, plainHttp: false };
   const files = await openClusterFiles(choice);
   const supply = new Supply(files.nodes.map(({ configFile }) => dirname(configFile)));
-  process.env['LD_PRELOAD'] = compileShim(directory);
+  process.env['LD_PRELOAD'] = compileShim(folder.path);
   const builds = {
     'no-fsync': new URL('./no-fsync.mjs', import.meta.url),
     'late-fsync': new URL('./late-fsync.mjs', import.meta.url),
@@ -67,8 +68,8 @@ export async function runPowerCuts(options: PowerCutOptions, report: (line: stri
     };
   } finally {
     await cluster.stop();
-    if (options.keep) report(`the cluster's folder is ${directory}`);
-    else rmSync(directory, { recursive: true, force: true });
+    if (options.keep) folder.keep();
+    else folder.remove();
   }
 }
 

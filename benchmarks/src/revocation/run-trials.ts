@@ -1,10 +1,8 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import type { DevNode } from '@lockstep/server/dev/dev-cluster';
 import { type ProxiedCluster, startProxiedCluster } from '../chaos/proxied-cluster.ts';
 import { clientOf } from '../pki-cluster.ts';
 import { seededRandom } from '../random.ts';
+import { temporaryFolder } from '../temporary-folder.ts';
 import { openAskers, probePath } from './askers.ts';
 import { changes, makeGrant } from './grants.ts';
 import { type Hindrance, hindrances } from './hindrance.ts';
@@ -45,18 +43,17 @@ export async function runRevocationTrials(
   options: RevocationOptions,
   report: (line: string) => void,
 ): Promise<RevocationResult> {
-  const directory = mkdtempSync(join(tmpdir(), 'lockstep-revocation-'));
+  const folder = temporaryFolder('lockstep-revocation-');
   const random = seededRandom(options.seed);
   const sabotage = ['--import', new URL('./sabotage.mjs', import.meta.url).href];
   const nodeArguments = options.sabotage === true ? sabotage : [];
   const { basePort } = options;
-  const to = await startProxiedCluster({ directory, nodes: 3, basePort, random, report, nodeArguments });
+  const to = await startProxiedCluster({ directory: folder.path, nodes: 3, basePort, random, report, nodeArguments });
   try {
     return await trials(to, { options, random, report });
   } finally {
-    for (const node of to.cluster.nodes) node.process.resume();
     await to.stop();
-    rmSync(directory, { recursive: true, force: true });
+    folder.remove();
   }
 }
 
