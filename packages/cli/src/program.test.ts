@@ -248,6 +248,7 @@ describe('each command asks for', () => {
       'write sys/mounts/pki',
       { type: 'pki', config: { max_lease_ttl: '8760h' } },
     ],
+    ['secrets tune -max-lease-ttl=87600h pki/', 'write sys/mounts/pki/tune', { max_lease_ttl: '87600h' }],
     ['secrets disable pki/', 'delete sys/mounts/pki', {}],
     ['seal', 'write sys/seal', {}],
     ['operator seal', 'write sys/seal', {}],

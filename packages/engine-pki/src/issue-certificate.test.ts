@@ -564,10 +564,21 @@ describe('an issued certificate', () => {
   test('is cut to the longest TTL, and says so', async () => {
     await mount.request('write', 'roles/short', webRole({ ttl: '1h', max_ttl: '2h' }));
     const reply = await mount.request('write', 'issue/short', { common_name: 'a.example.com', ttl: '3h' });
-    expect(reply.warnings).toEqual(['TTL "10800s" is longer than permitted maxTTL "7200s", so maxTTL is being used']);
+    expect(reply.warnings).toEqual(['TTL "3h0m0s" is longer than permitted maxTTL "2h0m0s", so maxTTL is being used']);
     expect(reply.data?.['expiration']).toBe(Math.floor(mount.nowMs() / 1000) + 7200);
     const exact = await mount.request('write', 'issue/short', { common_name: 'a.example.com', ttl: '2h' });
     expect(exact.warnings).toBeUndefined();
+  });
+
+  test('is cut where the role has a longer TTL than the mount allows, and says so; the default of a mount is cut silently', async () => {
+    const own = await trialPki({ role: { ttl: '1000h' } });
+    await own.request('patch', 'issuer/default', { leaf_not_after_behavior: 'permit' });
+    const reply = await own.request('write', 'issue/web', { common_name: 'a.example.com' });
+    expect(reply.warnings?.[0]).toBe(
+      'TTL "1000h0m0s" is longer than permitted maxTTL "768h0m0s", so maxTTL is being used',
+    );
+    await own.request('write', 'roles/default', webRole({ ttl: 0, max_ttl: '2h' }));
+    expect((await own.request('write', 'issue/default', { common_name: 'a.example.com' })).warnings).toBeUndefined();
   });
 
   test('ends with its issuer where that says so, or where nobody chose a TTL', async () => {

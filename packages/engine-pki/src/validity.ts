@@ -32,7 +32,7 @@ export function leafValidity(call: TimeOfCall, role: Role, issuer: ParsedIssuer,
       `the CA certificate expired at ${isoTime(issuer.certificate.notAfterMs)}`,
     );
   const limits = {
-    defaultSeconds: role.ttl === 0 ? call.mount.defaultLeaseTtlSeconds : role.ttl,
+    ...(role.ttl === 0 ? mountDefault(call) : { defaultSeconds: role.ttl, isDefaultChosen: true }),
     maxSeconds: shorter(role.max_ttl, call.mount.maxLeaseTtlSeconds),
   };
   const fixed = fixedEnd(role, asked);
@@ -50,14 +50,20 @@ export function leafValidity(call: TimeOfCall, role: Role, issuer: ParsedIssuer,
 
 interface TtlLimits {
   readonly defaultSeconds: number;
+  /** Somebody has chosen it, for this role: then it isn't cut without a word. */
+  readonly isDefaultChosen: boolean;
   readonly maxSeconds: number;
 }
 
 /** A certificate authority's own validity: its TTL is limited by the mount only. */
 export function rootValidity(call: TimeOfCall, notBeforeSeconds: number, asked: AskedValidity): Validity {
-  const { defaultLeaseTtlSeconds: defaultSeconds, maxLeaseTtlSeconds: maxSeconds } = call.mount;
-  const { notAfterMs, warnings } = requestedEnd(call, { defaultSeconds, maxSeconds }, asked);
+  const limits = { ...mountDefault(call), maxSeconds: call.mount.maxLeaseTtlSeconds };
+  const { notAfterMs, warnings } = requestedEnd(call, limits, asked);
   return { notBeforeMs: wholeSeconds(call.now) - notBeforeSeconds * 1000, notAfterMs, warnings };
+}
+
+function mountDefault(call: TimeOfCall): Pick<TtlLimits, 'defaultSeconds' | 'isDefaultChosen'> {
+  return { defaultSeconds: call.mount.defaultLeaseTtlSeconds, isDefaultChosen: false };
 }
 
 /** A role's own `not_after` stands unless the request names one. */
@@ -69,7 +75,7 @@ function fixedEnd(role: Role, asked: AskedValidity): string | undefined {
 
 function requestedEnd(
   call: TimeOfCall,
-  { defaultSeconds, maxSeconds }: TtlLimits,
+  { defaultSeconds, isDefaultChosen, maxSeconds }: TtlLimits,
   { ttl, notAfter }: AskedValidity,
 ): { notAfterMs: number; warnings: readonly string[] } {
   const namesTtl = ttl !== undefined && ttl !== 0;
@@ -85,11 +91,13 @@ function requestedEnd(
   }
   const seconds = namesTtl ? ttl : defaultSeconds;
   const allowed = Math.min(seconds, maxSeconds);
-  const isCut = namesTtl && allowed < seconds;
+  const isCut = (namesTtl || isDefaultChosen) && allowed < seconds;
   return {
     notAfterMs: Math.min(wholeSeconds(call.now) + allowed * 1000, lastTimeMs),
     warnings: isCut
-      ? [`TTL "${seconds}s" is longer than permitted maxTTL "${maxSeconds}s", so maxTTL is being used`]
+      ? [
+          `TTL "${goDuration(seconds)}" is longer than permitted maxTTL "${goDuration(maxSeconds)}", so maxTTL is being used`,
+        ]
       : [],
   };
 }
@@ -130,6 +138,13 @@ function withinIssuer(
     'invalid-input',
     `cannot satisfy request, as TTL would result in notAfter of ${isoTime(notAfterMs)} that is beyond the expiration of the CA certificate at ${isoTime(issuerEndMs)}`,
   );
+}
+
+/** As Go prints them, and so Vault: `768h0m0s`. */
+function goDuration(seconds: number): string {
+  const [hours, minutes, rest] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60];
+  if (hours > 0) return `${hours}h${minutes}m${rest}s`;
+  return minutes > 0 ? `${minutes}m${rest}s` : `${rest}s`;
 }
 
 const shorter = (seconds: number, limit: number): number => (seconds === 0 ? limit : Math.min(seconds, limit));

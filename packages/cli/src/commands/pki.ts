@@ -12,7 +12,7 @@ interface PkiOptions {
 /** `pki`: certificates. Fields beyond those named are the API's, as key=value. */
 export function pkiCommand(connect: Connect): Command {
   return command('pki', 'certificates', [
-    'lockstep secrets enable pki',
+    'lockstep secrets enable -max-lease-ttl=87600h pki',
     'lockstep pki generate-root "Example CA" key_type=ec ttl=87600h',
     'lockstep pki role put web allowed_domains=example.com allow_subdomains=true key_type=ec',
     'lockstep pki issue web common_name=a.example.com ttl=24h',
@@ -42,6 +42,7 @@ function pkiSubcommand(name: string, summary: string, examples: readonly string[
 
 function generateRoot(connect: Connect): Command {
   return pkiSubcommand('generate-root', 'make an authority that signs itself', [
+    'lockstep secrets tune -max-lease-ttl=87600h pki',
     'lockstep pki generate-root "Example CA" key_type=ec ttl=87600h',
   ])
     .argument('<common-name>')

@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { isObject } from '../api.ts';
 import { command, type Connect } from '../command.ts';
 import { json, printAnswer, type Row, spelled, table } from '../output.ts';
@@ -13,10 +13,11 @@ interface EnableOptions {
 /** `secrets`: engines and where they are mounted. */
 export function secretsCommand(connect: Connect): Command {
   return command('secrets', 'engines and where they are mounted', [
-    'lockstep secrets enable pki',
+    'lockstep secrets enable -max-lease-ttl=87600h pki',
     'lockstep secrets enable -path=team/kv kv',
   ])
     .addCommand(enable(connect))
+    .addCommand(tune(connect))
     .addCommand(disable(connect))
     .addCommand(list(connect));
 }
@@ -29,16 +30,13 @@ function enable(connect: Connect): Command {
     .argument('<type>', 'kv (version 2), pki')
     .option('--path <path>', 'where; the type unless given')
     .option('--description <text>')
-    .option('--default-lease-ttl <duration>')
-    .option('--max-lease-ttl <duration>')
+    .addOption(defaultLease())
+    .addOption(maxLease())
     .action(async (given: string, options: EnableOptions, self: Command) => {
       const { api, format, terminal } = connect(self);
       const type = given === 'kv-v2' ? 'kv' : given;
       const path = (options.path ?? type).replace(/\/+$/, '');
-      const config = {
-        ...(options.defaultLeaseTtl === undefined ? {} : { default_lease_ttl: options.defaultLeaseTtl }),
-        ...(options.maxLeaseTtl === undefined ? {} : { max_lease_ttl: options.maxLeaseTtl }),
-      };
+      const config = leases(options);
       const answer = await api.call('write', `sys/mounts/${path}`, {
         type,
         ...(options.description === undefined ? {} : { description: options.description }),
@@ -47,6 +45,40 @@ function enable(connect: Connect): Command {
       });
       printAnswer(terminal, answer, { format, done: `Success! Enabled the ${type} secrets engine at: ${path}/` });
     });
+}
+
+function tune(connect: Connect): Command {
+  return command('tune', "change a mount's settings; what is not given stays", [
+    'lockstep secrets tune -max-lease-ttl=87600h pki',
+  ])
+    .argument('<path>')
+    .option('--description <text>')
+    .addOption(defaultLease())
+    .addOption(maxLease())
+    .action(async (path: string, options: EnableOptions, self: Command) => {
+      const { api, format, terminal } = connect(self);
+      const at = path.replace(/\/+$/, '');
+      const answer = await api.call('write', `sys/mounts/${at}/tune`, {
+        ...leases(options),
+        ...(options.description === undefined ? {} : { description: options.description }),
+      });
+      printAnswer(terminal, answer, { format, done: `Success! Tuned the secrets engine at: ${at}/` });
+    });
+}
+
+function defaultLease(): Option {
+  return new Option('--default-lease-ttl <duration>', 'of what is asked for without a ttl (768h unless set)');
+}
+
+function maxLease(): Option {
+  return new Option('--max-lease-ttl <duration>', 'nothing lives longer, certificates included (768h unless set)');
+}
+
+function leases(options: EnableOptions): { readonly [name: string]: string } {
+  return {
+    ...(options.defaultLeaseTtl === undefined ? {} : { default_lease_ttl: options.defaultLeaseTtl }),
+    ...(options.maxLeaseTtl === undefined ? {} : { max_lease_ttl: options.maxLeaseTtl }),
+  };
 }
 
 function disable(connect: Connect): Command {
