@@ -1,7 +1,8 @@
 import type { DevCluster } from '@lockstep/server/dev/dev-cluster';
 import { missingFrom } from '../demo/read-back.ts';
 import { clientOf } from '../pki-cluster.ts';
-import { openPatientClients, type Loads } from './workers.ts';
+import { openPatientClients } from './patient-clients.ts';
+import type { Loads } from './workers.ts';
 
 export interface Checked {
   readonly violations: readonly string[];
@@ -15,7 +16,7 @@ export interface Checked {
 const readersPerNode = 16;
 
 /** Reads everything back from every node, once no fault is left and no load runs, and holds it to what was said. */
-export async function checkLoads(cluster: DevCluster, { registers, certificates }: Loads): Promise<Checked> {
+export async function checkLoads(cluster: DevCluster, { registers, certificates, grants }: Loads): Promise<Checked> {
   const violations: string[] = [];
   for (const node of cluster.nodes) {
     const client = clientOf(cluster, node, 'grpc');
@@ -31,7 +32,7 @@ export async function checkLoads(cluster: DevCluster, { registers, certificates 
   const effects = await certificates.check(client);
   for (const one of patient) one.close();
   const order = registers.check();
-  violations.push(...effects.violations, ...order.violations);
+  violations.push(...effects.violations, ...order.violations, ...grants.violations);
   return {
     violations,
     operations: order.operations,
@@ -43,7 +44,7 @@ export async function checkLoads(cluster: DevCluster, { registers, certificates 
 
 type Row = readonly [name: string, value: string];
 
-export function loadRows({ registers, certificates }: Loads, checked: Checked): readonly Row[] {
+export function loadRows({ registers, certificates, grants }: Loads, checked: Checked): readonly Row[] {
   const { counts } = registers;
   const { ledger, retried } = certificates;
   return [
@@ -55,5 +56,9 @@ export function loadRows({ registers, certificates }: Loads, checked: Checked): 
     ['', `${counts.repeats} writes sent twice under one key, ${counts.refused} refused`],
     ['certificates', `${ledger.certificates.size} acknowledged, ${ledger.refused} refused, ${ledger.unknown} unknown`],
     ['', `${checked.stored} stored, ${retried} of them superseded by a repeat`],
+    [
+      'rights taken away',
+      `${grants.counts.taken}, then ${grants.counts.denied} questions denied, ${grants.counts.unserved} not answered`,
+    ],
   ];
 }

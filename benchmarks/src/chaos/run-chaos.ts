@@ -2,20 +2,19 @@ import { setUpPki } from '../pki-cluster.ts';
 import { seededRandom } from '../random.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
 import { Arena } from './arena.ts';
-import { CertificateLoad } from './certificate-load.ts';
 import { type Checked, checkLoads, loadRows } from './check-loads.ts';
 import { clockFaults } from './clock-faults.ts';
 import { damageFaults } from './damage-faults.ts';
 import { diskFaults } from './disk-faults.ts';
 import type { Fault } from './fault.ts';
 import { type FaultTally, Faults } from './faults.ts';
+import { storeProbe } from './grant-load.ts';
 import { restMs } from './limits.ts';
 import { networkFaults } from './network-faults.ts';
 import { processFaults } from './process-faults.ts';
 import { startProxiedCluster } from './proxied-cluster.ts';
-import { RegisterLoad } from './register-load.ts';
 import { type Sabotage, sabotages } from './sabotages.ts';
-import { type Loads, Workers } from './workers.ts';
+import { type Loads, newLoads, Workers } from './workers.ts';
 
 export interface ChaosOptions {
   readonly minutes: number;
@@ -55,8 +54,8 @@ export async function runChaos(options: ChaosOptions, report: (line: string) => 
   const arena = new Arena(proxied, random);
   try {
     await setUpPki(arena.cluster);
-    const loads: Loads = { registers: new RegisterLoad(random), certificates: new CertificateLoad() };
-    loads.certificates.ledger.resumed();
+    await storeProbe(arena.cluster);
+    const loads = newLoads(random);
     const workers = new Workers(arena.cluster, loads, { random, restMs });
     const faults = new Faults(arena, {
       faults: everyFault.filter(({ name }) => name.includes(options.only ?? '')),

@@ -1,16 +1,23 @@
 import type { Client } from '@lockstep/client/client';
-import { openClient } from '@lockstep/client/grpc-client';
-import { openHttpClient } from '@lockstep/client/http-client';
 import type { DevCluster } from '@lockstep/server/dev/dev-cluster';
 import { clientOf, doors } from '../pki-cluster.ts';
-import type { CertificateLoad } from './certificate-load.ts';
-import { certificateWorkers, patientDeadlineMs, registerWorkers, singleDeadlineMs } from './limits.ts';
-import type { RegisterLoad } from './register-load.ts';
+import { CertificateLoad } from './certificate-load.ts';
+import { GrantLoad } from './grant-load.ts';
+import { certificateWorkers, registerWorkers, singleDeadlineMs } from './limits.ts';
+import { RegisterLoad } from './register-load.ts';
+import { openPatientClients } from './patient-clients.ts';
 import { pause, pick } from './wait.ts';
 
 export interface Loads {
   readonly registers: RegisterLoad;
   readonly certificates: CertificateLoad;
+  readonly grants: GrantLoad;
+}
+
+export function newLoads(random: () => number): Loads {
+  const [registers, certificates] = [new RegisterLoad(random), new CertificateLoad()];
+  certificates.ledger.resumed();
+  return { registers, certificates, grants: new GrantLoad(random) };
 }
 
 /** Clients that go on asking through all of it, until they are stopped. */
@@ -36,7 +43,7 @@ export class Workers {
       ),
     );
     this.#patient = openPatientClients(cluster);
-    const { registers, certificates } = loads;
+    const { registers, certificates, grants } = loads;
     const single = (): Client => pick(this.#single, random);
     const patient = (): Client => pick(this.#patient, random);
     this.#working = [
@@ -54,6 +61,7 @@ export class Workers {
           return certificates.underKey(clients, { isAtOnce: random() < 0.5 });
         }),
       ),
+      this.#work(() => grants.once(patient(), this.#single)),
     ];
   }
 
@@ -76,15 +84,6 @@ export class Workers {
     this.longestGapMs = Math.max(this.longestGapMs, now - this.lastAcknowledgedMs);
     this.lastAcknowledgedMs = now;
   }
-}
-
-/** Clients of all nodes, one for each door. */
-export function openPatientClients(cluster: DevCluster): readonly Client[] {
-  const settings = { caFile: cluster.files.caFile, token: cluster.rootToken, deadlineMs: patientDeadlineMs };
-  return [
-    openClient({ ...settings, addresses: cluster.nodes.map(({ grpc }) => grpc) }),
-    openHttpClient({ ...settings, addresses: cluster.nodes.map(({ http }) => http) }),
-  ];
 }
 
 function repeat<T>(count: number, make: () => T): readonly T[] {

@@ -2,13 +2,12 @@ import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { openClusterFiles } from '@lockstep/server/dev/cluster-files';
 import { DevCluster, type DevNode } from '@lockstep/server/dev/dev-cluster';
-import { CertificateLoad } from '../chaos/certificate-load.ts';
 import { checkLoads, loadRows } from '../chaos/check-loads.ts';
 import { recoveredWithinMs } from '../chaos/limits.ts';
+import { storeProbe } from '../chaos/grant-load.ts';
 import { recoveryMs } from '../chaos/recovery.ts';
-import { RegisterLoad } from '../chaos/register-load.ts';
 import { pause } from '../chaos/wait.ts';
-import { type Loads, Workers } from '../chaos/workers.ts';
+import { newLoads, Workers } from '../chaos/workers.ts';
 import { setUpPki } from '../pki-cluster.ts';
 import { seededRandom } from '../random.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
@@ -53,8 +52,8 @@ export async function runPowerCuts(options: PowerCutOptions, report: (line: stri
   const cluster = await DevCluster.start(choice, { report, nodeArguments });
   try {
     await setUpPki(cluster);
-    const loads: Loads = { registers: new RegisterLoad(random), certificates: new CertificateLoad() };
-    loads.certificates.ledger.resumed();
+    await storeProbe(cluster);
+    const loads = newLoads(random);
     const workers = new Workers(cluster, loads, { random, restMs });
     const cutter = { cluster, supply, random, report };
     const violation = await cutAgainAndAgain(cutter, options.cuts);

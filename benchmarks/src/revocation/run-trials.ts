@@ -1,10 +1,10 @@
 import type { DevNode } from '@lockstep/server/dev/dev-cluster';
 import { type ProxiedCluster, startProxiedCluster } from '../chaos/proxied-cluster.ts';
+import { changes, makeGrant, probePath } from '../grants.ts';
 import { clientOf } from '../pki-cluster.ts';
 import { seededRandom } from '../random.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
-import { openAskers, probePath } from './askers.ts';
-import { changes, makeGrant } from './grants.ts';
+import { openAskers } from './askers.ts';
 import { type Hindrance, hindrances } from './hindrance.ts';
 import { runTrial, type TrialParts, type TrialPlan } from './trial.ts';
 

@@ -1,8 +1,8 @@
 import type { Client } from '@lockstep/client/client';
 import type { DevNode } from '@lockstep/server/dev/dev-cluster';
 import type { ProxiedCluster } from '../chaos/proxied-cluster.ts';
-import type { Answer, Asker } from './askers.ts';
-import { type Change, makeGrant } from './grants.ts';
+import { type Answer, type Change, makeGrant } from '../grants.ts';
+import type { Asker } from './askers.ts';
 import { type Hindered, hinder, type Hindrance } from './hindrance.ts';
 
 export interface TrialPlan {

@@ -1,5 +1,7 @@
 import type { Client, JsonObject, Operation } from '@lockstep/client/client';
-import { probePath } from './askers.ts';
+
+/** Where the secret lies that granted tokens may read. */
+export const probePath = 'secret/data/probe';
 
 /** Ways to take away what a token may do. */
 export const changes = [
@@ -14,7 +16,7 @@ export type Change = (typeof changes)[number];
 /** A token that may read the probe, and how to take that away. */
 export interface Grant {
   readonly token: string;
-  /** Resolves once the change is acknowledged, with how long that took. Through `client`, as root. */
+  /** Resolves once the change is acknowledged; rejects where that is not certain. Through `client`, as root. */
   readonly take: (client: Client) => Promise<void>;
 }
 
@@ -42,6 +44,17 @@ export async function makeGrant(client: Client, change: Change, name: string): P
     default:
       return change satisfies never;
   }
+}
+
+/** What a question with a token came to. */
+export type Answer = 'served' | 'denied' | 'unserved';
+
+/** Asks for the probe with a token. */
+export async function askWith(client: Client, token: string, deadlineMs: number): Promise<Answer> {
+  const outcome = await client.request('read', probePath, undefined, { token, deadlineMs });
+  if (outcome.kind === 'applied') return 'served';
+  // Anything else tells nothing about the token: no leader, a broken connection, a deadline.
+  return outcome.kind === 'refused' && outcome.code === 'denied' ? 'denied' : 'unserved';
 }
 
 const mayCreate = 'path "auth/token/create" { capabilities = ["update"] }';
