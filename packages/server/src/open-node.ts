@@ -1,8 +1,6 @@
 import { randomBytes, randomInt } from 'node:crypto';
-import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { AutoSeal } from '@lockstep/contract/seal';
-import { openLevelLog } from '@lockstep/core/log/level-log';
+import { type OpenedLog, openLevelLog } from '@lockstep/core/log/level-log';
 import { type ConsensusNode, startNode } from '@lockstep/core/node';
 import { openGrpcPeers } from '@lockstep/core/peers/grpc-peers';
 import type { PeerEvents } from '@lockstep/core/peers/peers';
@@ -12,6 +10,7 @@ import { readStaticKey } from '@lockstep/seal/static/static-seal';
 import { type AuditedRequests, openAudit } from './audited-requests.ts';
 import type { Listener, NodeConfig } from './config.ts';
 import { decodeControlEntry } from './control-entry.ts';
+import { DataDirectory } from './data-directory.ts';
 import type { DoorRequest } from './doors/door.ts';
 import { type GrpcDoor, openGrpcDoor } from './doors/grpc/grpc-door.ts';
 import { type HttpDoor, openHttpDoor } from './doors/http/http-door.ts';
@@ -47,18 +46,39 @@ export async function openNode(
   onFatal: (error: unknown) => void,
   wallMs: () => number = () => Date.now(),
 ): Promise<OpenNode> {
-  await mkdir(config.dataDirectory, { recursive: true, mode: 0o700 });
+  const opened = new AsyncDisposableStack();
+  try {
+    return await openParts({ config, log, onFatal, wallMs, opened });
+  } catch (error) {
+    await opened.disposeAsync();
+    throw error;
+  }
+}
+
+interface NodeParts {
+  readonly config: NodeConfig;
+  readonly log: Log;
+  readonly onFatal: (error: unknown) => void;
+  readonly wallMs: () => number;
+  /** What is closed again, the last first, when the node is closed or can't be opened. */
+  readonly opened: AsyncDisposableStack;
+}
+
+async function openParts(parts: NodeParts): Promise<OpenNode> {
+  const { config, log, onFatal, wallMs, opened } = parts;
+  const directory = await DataDirectory.open(config.dataDirectory);
   const barrier = new Barrier({ clusterId: config.clusterId, random: randomBytes });
   let resume = (): void => {};
   let applyOn = (): void => {};
   const state = await openState({
-    directory: join(config.dataDirectory, 'state'),
+    directory: directory.stateDirectory,
     clusterId: config.clusterId,
     values: () => barrier.values(),
     onFatal,
     onCaughtUp: () => applyOn(),
     onSnapshotFailure: (error) => log.error('snapshot-failed', faultFields(error)),
   });
+  opened.defer(() => state.close());
   const positions = new Positions(state.appliedIndex);
   const autoSeal = autoSealOf(config);
   const keeper = new SealKeeper({
@@ -69,7 +89,11 @@ export async function openNode(
     onSealed: () => state.forgetPlaintext(),
   });
   const machine = new Machine({ state, keeper, positions, onFatal, onSealConfiguration: () => openLater(keeper, log) });
-  const consensus = await openConsensus({ config, machine, log, onFatal, wallMs });
+  const consensus = await openConsensus({ ...parts, machine, directory, mayBegin: directory.mayBegin(state) });
+  opened.defer(async () => {
+    consensus.transferLeader();
+    await consensus.close();
+  });
   applyOn = () => consensus.resumeApply();
   resume = () => {
     machine.restoreTime();
@@ -79,7 +103,7 @@ export async function openNode(
   const record = state.controlRecord;
   if (record !== undefined) keeper.adopt(decodeControlEntry(record).seal);
   openLater(keeper, log);
-  return await openDoors({ config, state, positions, keeper, autoSeal, consensus, log, wallMs });
+  return await openDoors({ config, state, positions, keeper, autoSeal, consensus, log, wallMs, opened });
 }
 
 function autoSealOf(config: NodeConfig): AutoSeal | undefined {
@@ -93,23 +117,41 @@ function openLater(keeper: SealKeeper, log: Log): void {
   keeper.openByItself().catch((error: unknown) => log.error('unseal-failed', faultFields(error)));
 }
 
-async function openConsensus(parts: {
-  readonly config: NodeConfig;
+interface ConsensusParts extends Pick<NodeParts, 'config' | 'log' | 'onFatal' | 'wallMs'> {
   readonly machine: Machine;
-  readonly log: Log;
-  readonly onFatal: (error: unknown) => void;
-  readonly wallMs: () => number;
-}): Promise<ConsensusNode> {
-  const { config, machine, log, onFatal, wallMs } = parts;
+  readonly directory: DataDirectory;
+  /** A log is begun where none is. */
+  readonly mayBegin: boolean;
+}
+
+async function openConsensus(parts: ConsensusParts): Promise<ConsensusNode> {
+  const { config, onFatal, directory, mayBegin } = parts;
   const voters = config.members.map((member) => member.id);
   const membership = { voters, votersOutgoing: [], learners: [], learnersNext: [], autoLeave: false };
-  const { stored, store, identity } = await openLevelLog({
-    directory: join(config.dataDirectory, 'log'),
+  const log = await openLevelLog({
+    directory: directory.logDirectory,
     clusterId: config.clusterId,
     node: config.node.id,
-    format: { incarnation: randomInt(1, 2 ** 47), membership },
+    ...(mayBegin ? { format: { incarnation: randomInt(1, 2 ** 47), membership } } : {}),
     onFatal,
   });
+  const begun = new AsyncDisposableStack();
+  begun.defer(() => log.store.close());
+  try {
+    await directory.stamp(log.identity);
+    return await startConsensus(parts, log, begun);
+  } catch (error) {
+    await begun.disposeAsync();
+    throw error;
+  }
+}
+
+/** From here on the driver closes what was opened for it. */
+async function startConsensus(
+  { config, machine, log, onFatal, wallMs }: ConsensusParts,
+  { stored, store, identity }: OpenedLog,
+  begun: AsyncDisposableStack,
+): Promise<ConsensusNode> {
   let events: PeerEvents | undefined;
   const { peers, pullSnapshot } = await openGrpcPeers({
     self: { node: config.node.id, clusterId: config.clusterId, incarnation: identity.incarnation },
@@ -124,6 +166,7 @@ async function openConsensus(parts: {
     snapshot: { read: (id, offset, bytesMax, done) => machine.readSnapshot({ id, offset, bytesMax }, done) },
     log: ({ kind, node: peer, ...fields }) => log.info(`peer-${kind}`, definedOnly({ peer, ...fields })),
   });
+  begun.defer(() => peers.close());
   return startNode({
     id: config.node.id,
     clock: { nowMs: () => performance.now(), wallMs, setTimer },
@@ -162,16 +205,20 @@ interface DoorParts {
   readonly consensus: ConsensusNode;
   readonly log: Log;
   readonly wallMs: () => number;
+  readonly opened: AsyncDisposableStack;
 }
 
 async function openDoors(parts: DoorParts): Promise<OpenNode> {
-  const { config, state, positions, keeper, consensus, log, wallMs } = parts;
+  const { config, state, positions, keeper, consensus, log, wallMs, opened } = parts;
   const offload = new Offload();
+  opened.defer(() => offload.close());
   const audit = await openAudit(config, keeper, { log, wallMs });
+  opened.defer(() => audit.close());
   const logFault = (error: unknown, request: Pick<DoorRequest, 'requestId'>): void =>
     log.error('request-fault', { request: request.requestId, ...faultFields(error) });
   const host = new Host({ state, consensus, positions, audit, offload, logFault });
   const sweeper = sweeperOf({ keeper, consensus, host, log });
+  opened.defer(() => sweeper.close());
   const metrics = metricsOf({ consensus, keeper, positions, audit, offload, sweeper });
   const node: NodeContext = {
     config,
@@ -188,26 +235,23 @@ async function openDoors(parts: DoorParts): Promise<OpenNode> {
       return consensus.compactNow();
     },
   };
-  const { http, grpc } = await listen(node);
+  const { http, grpc } = await listen(node, opened);
   const syncing = setInterval(() => void state.sync().then((index) => consensus.stateSynced(index)), stateSyncMs);
+  opened.defer(() => clearInterval(syncing));
   log.info('listening', { http: http.port, grpc: grpc.port, peer: config.peer.port });
   return {
     httpPort: http.port,
     grpcPort: grpc.port,
     reopenAudit: () => audit.reopen(),
-    close: async () => {
-      await Promise.all([http.close(), grpc.close(), sweeper.close()]);
-      consensus.transferLeader();
-      clearInterval(syncing);
-      await consensus.close();
-      await state.close();
-      await Promise.all([audit.close(), offload.close()]);
-    },
+    close: () => opened.disposeAsync(),
   };
 }
 
 /** Opens both doors: from here on there are requests. */
-async function listen(node: NodeContext): Promise<{ readonly http: HttpDoor; readonly grpc: GrpcDoor }> {
+async function listen(
+  node: NodeContext,
+  opened: AsyncDisposableStack,
+): Promise<{ readonly http: HttpDoor; readonly grpc: GrpcDoor }> {
   const { config, keeper, log } = node;
   const common = {
     handle: nodeHandle(node),
@@ -216,8 +260,12 @@ async function listen(node: NodeContext): Promise<{ readonly http: HttpDoor; rea
       log.error('door-fault', { request: requestId, ...faultFields(fault) }),
   };
   const http = await openHttpDoor({ ...common, ...listenerOf(config.http) });
+  const closing = [http.close];
+  // All at once: each waits for what is under way.
+  opened.defer(async () => void (await Promise.all(closing.map((close) => close()))));
   const isServing = (): boolean => keeper.isInitialized && !keeper.isSealed;
   const grpc = await openGrpcDoor({ ...common, ...listenerOf(config.grpc), isServing, nowMs: () => Date.now() });
+  closing.push(grpc.close);
   return { http, grpc };
 }
 

@@ -1,0 +1,83 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { mkdir, open, rename } from 'node:fs/promises';
+import { join } from 'node:path';
+import { LockstepError } from '@lockstep/contract/errors';
+import type { LogIdentity } from '@lockstep/core/log/log-records';
+import { syncDirectory } from '@lockstep/core/log/sync-directory';
+
+// <data_dir>/state/   made first
+//            log/     made next: once a vote is in it, this node may never have another
+//            NODE     made last: whose disk it is. From then on state and log are both there, or the disk is not whole.
+
+const stampName = 'NODE';
+/** LevelDB's own pointer, and the state's: there as soon as something is. */
+const [logPointer, statePointer] = ['CURRENT', 'current'];
+
+/**
+ * A node's data directory. Refuses with `failed-precondition` one that has lost its log or its state: with a new log under the same id, a
+ * node could vote twice in one term, and its cluster lose what it acknowledged.
+ */
+export class DataDirectory {
+  readonly stateDirectory: string;
+  readonly logDirectory: string;
+  readonly #path: string;
+  readonly #stamp: string | undefined;
+  readonly #hasLog: boolean;
+
+  private constructor(path: string) {
+    this.#path = path;
+    this.stateDirectory = join(path, 'state');
+    this.logDirectory = join(path, 'log');
+    this.#stamp = readStamp(join(path, stampName));
+    this.#hasLog = existsSync(join(this.logDirectory, logPointer));
+    const hasState = existsSync(join(this.stateDirectory, statePointer));
+    if (this.#stamp !== undefined && !this.#hasLog) throw this.#notWhole('its log is gone');
+    if ((this.#stamp !== undefined || this.#hasLog) && !hasState) throw this.#notWhole('its state is gone');
+  }
+
+  /** Before anything in it is opened. Makes it where it isn't there. */
+  static async open(path: string): Promise<DataDirectory> {
+    await mkdir(path, { recursive: true, mode: 0o700 });
+    return new DataDirectory(path);
+  }
+
+  /** Whether a log is to be begun here: only where there never was one. `state` is what the state's directory holds. */
+  mayBegin(state: { readonly appliedIndex: number; readonly controlIndex: number }): boolean {
+    if (this.#hasLog) return false;
+    // A first start may have been cut short after the state was made; then nothing is in it.
+    if (state.appliedIndex > 0 || state.controlIndex > 0) throw this.#notWhole('its log is gone');
+    return true;
+  }
+
+  /** With the log open, before anything is sent: stamps the disk of a first start; refuses a log that came from another disk. */
+  async stamp({ clusterId, node, incarnation }: LogIdentity): Promise<void> {
+    const own = `${JSON.stringify({ cluster_id: clusterId, node, incarnation })}\n`;
+    if (this.#stamp === undefined) return await writeStamp(this.#path, own);
+    if (this.#stamp !== own) throw this.#notWhole('its log belongs to another disk');
+  }
+
+  #notWhole(what: string): LockstepError {
+    return new LockstepError(
+      'failed-precondition',
+      `data directory ${this.#path} is not whole: ${what}. put back what belongs there, as it was when this node last ran; if it is lost, remove this node from the cluster by one of the others, and let a new node join with an empty directory`,
+    );
+  }
+}
+
+function readStamp(file: string): string | undefined {
+  return existsSync(file) ? readFileSync(file, 'utf8') : undefined;
+}
+
+/** Under its name only when it is whole. */
+async function writeStamp(path: string, text: string): Promise<void> {
+  const unfinished = join(path, `${stampName}.new`);
+  const file = await open(unfinished, 'w', 0o600);
+  try {
+    await file.writeFile(text);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  await rename(unfinished, join(path, stampName));
+  await syncDirectory(path);
+}
