@@ -21,6 +21,7 @@ export class Arena {
   readonly cluster: DevCluster;
   readonly network: PeerNetwork;
   readonly random: () => number;
+  readonly smallDisk: ProxiedCluster['smallDisk'];
   readonly exits: Exit[] = [];
   /** Exit codes that a fault may cause on a node just now, by its name. */
   readonly #mayExit = new Map<string, readonly number[]>();
@@ -33,6 +34,7 @@ export class Arena {
   constructor(proxied: ProxiedCluster, random: () => number) {
     this.cluster = proxied.cluster;
     this.network = proxied.network;
+    this.smallDisk = proxied.smallDisk;
     this.random = random;
     for (const node of this.cluster.nodes)
       node.process.onUnexpectedExit((code, signal) => this.#ended(node, signal ?? code ?? 'unknown'));

@@ -63,7 +63,8 @@ async function restore(
   { data, kept }: { readonly data: string; readonly kept: string },
 ): Promise<void> {
   await arena.stop(node);
-  rmSync(data, { recursive: true });
+  // What is in it, not the folder itself: that may be a file system of its own.
+  for (const name of readdirSync(data)) rmSync(join(data, name), { recursive: true });
   cpSync(kept, data, { recursive: true, preserveTimestamps: true });
   arena.start(node);
 }

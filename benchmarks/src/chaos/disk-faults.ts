@@ -8,6 +8,8 @@ import { comesTrue, pick } from './wait.ts';
 export const exitAfterDiskFault = 74;
 /** No file may grow past this, so every write that appends fails. */
 const fullBytes = 4_096;
+/** A disk that is full has at most this left. */
+const leftBytesMax = 256 * 1024;
 const showsWithinMs = 10_000;
 /** Above half of the shortest election timeout a disk counts as stalled. */
 const slowMs = 250;
@@ -18,6 +20,12 @@ export const diskFaults: readonly Fault[] = [
     name: 'full disk',
     unavailable: () => (spawnSync('prlimit', ['--version']).status === 0 ? undefined : 'there is no prlimit command'),
     inject: async (arena) => full(arena, await anyNode(arena)),
+  },
+  {
+    name: 'disk fills up',
+    unavailable: ({ smallDisk }) =>
+      smallDisk === undefined ? 'no file system of its own can be mounted here' : undefined,
+    inject: (arena) => Promise.resolve(fillsUp(arena)),
   },
   { name: 'failing fsync', inject: async (arena) => failing(arena, await anyNode(arena)) },
   { name: 'slow fsync', inject: async (arena) => slow(arena, await anyNode(arena)) },
@@ -35,6 +43,17 @@ function full(arena: Arena, node: DevNode): Injected {
   const before = arena.exitsOf(node, exitAfterDiskFault);
   arena.limitFileSizes(node, fullBytes);
   return ending(arena, { node, before, end: () => arena.limitFileSizes(node, undefined) });
+}
+
+/** ENOSPC itself, on the node whose data has a file system of its own: it ends at its next write, or refuses writes before that. */
+function fillsUp(arena: Arena): Injected {
+  const { smallDisk } = arena;
+  const node = arena.nodes.find(({ name }) => name === smallDisk?.node);
+  if (smallDisk === undefined || node === undefined) throw new Error('no node has a small disk');
+  arena.mayExit(node, [exitAfterDiskFault]);
+  const before = arena.exitsOf(node, exitAfterDiskFault);
+  smallDisk.disk.fill(Math.floor(arena.random() * leftBytesMax));
+  return ending(arena, { node, before, end: () => smallDisk.disk.free() });
 }
 
 function failing(arena: Arena, node: DevNode): Injected {

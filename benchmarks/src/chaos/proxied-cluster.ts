@@ -1,14 +1,18 @@
 import { readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { type ClusterFiles, openClusterFiles } from '@lockstep/server/dev/cluster-files';
 import { DevCluster } from '@lockstep/server/dev/dev-cluster';
 import { atEnd } from '../at-end.ts';
 import { soundFaultFile, writeFaultFile } from './fault-file.ts';
 import { PeerNetwork, type Place } from './peer-network.ts';
+import { mountSmallDisk, type SmallDisk } from './small-disk.ts';
 
 /** A cluster of real processes whose nodes reach each other only through proxies in this process. */
 export interface ProxiedCluster {
   readonly cluster: DevCluster;
   readonly network: PeerNetwork;
+  /** The data of the node that has a small disk, where one was asked for and can be had here. */
+  readonly smallDisk: { readonly node: string; readonly disk: SmallDisk } | undefined;
   /** Also of nodes that are paused. */
   readonly stop: () => Promise<void>;
 }
@@ -19,6 +23,8 @@ export interface ProxiedClusterOptions {
   readonly basePort: number;
   readonly random: () => number;
   readonly report: (line: string) => void;
+  /** Whether one node's data is to lie on a file system of its own. */
+  readonly hasSmallDisk?: boolean;
   /** What each node's process is started with, besides. */
   readonly nodeArguments?: readonly string[];
 }
@@ -33,6 +39,7 @@ export async function startProxiedCluster(options: ProxiedClusterOptions): Promi
   const files = await openClusterFiles(choice);
   const network = await PeerNetwork.open(placesOf(files), random);
   writeFaultFiles(files, network);
+  const smallDisk = options.hasSmallDisk === true ? smallDiskOf(files) : undefined;
   const nodeArguments = [
     '--import',
     new URL('./node-faults.ts', import.meta.url).href,
@@ -40,6 +47,7 @@ export async function startProxiedCluster(options: ProxiedClusterOptions): Promi
   ];
   const cluster = await DevCluster.start(choice, { report, nodeArguments }).catch(async (error: unknown) => {
     await network.close();
+    smallDisk?.disk.unmount();
     throw error;
   });
   const resumeAll = (): void => {
@@ -50,9 +58,16 @@ export async function startProxiedCluster(options: ProxiedClusterOptions): Promi
     resumeAll();
     await cluster.stop();
     await network.close();
+    smallDisk?.disk.unmount();
     forget();
   };
-  return { cluster, network, stop };
+  return { cluster, network, smallDisk, stop };
+}
+
+function smallDiskOf({ nodes }: ClusterFiles): ProxiedCluster['smallDisk'] {
+  const [node] = nodes;
+  const disk = node === undefined ? undefined : mountSmallDisk(join(dirname(node.configFile), 'data'));
+  return node === undefined || disk === undefined ? undefined : { node: node.name, disk };
 }
 
 /** Where each node dials from and listens for its peers. */

@@ -50,7 +50,8 @@ export async function runChaos(options: ChaosOptions, report: (line: string) => 
   const random = seededRandom(options.seed);
   const { nodes, basePort } = options;
   const nodeArguments = options.sabotage === undefined ? [] : ['--import', sabotages[options.sabotage]];
-  const proxied = await startProxiedCluster({ directory: folder.path, nodes, basePort, random, report, nodeArguments });
+  const settings = { nodes, basePort, random, report, nodeArguments, hasSmallDisk: true };
+  const proxied = await startProxiedCluster({ directory: folder.path, ...settings });
   const arena = new Arena(proxied, random);
   try {
     await setUpPki(arena.cluster);
