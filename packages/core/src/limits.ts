@@ -55,8 +55,8 @@ export const tailBytesKept: number = 32 * MiB;
 /** The tail's size is known at every so many entries: 64 keeps the table of a 10,000-entry log under 200 rows. */
 export const sizeCheckpointEntries = 64;
 
-/** Leaderless timeouts after which a sealed voter campaigns all the same: unsealed voters come first, but someone must lead. */
-export const sealedTimeoutsMax = 3;
+/** Leaderless timeouts after which a sealed voter, or one whose disk is full, campaigns all the same: others come first, but someone must lead. */
+export const unfitTimeoutsMax = 3;
 
 /** A tick this many intervals late is a process that was paused: it reads its sockets before it judges anybody's silence. */
 export const lateTicksMax = 4;
@@ -75,3 +75,24 @@ export const clockReadingMs = 60_000;
 
 /** A leader whose clock is this far from the median of the voters' hands over: something is wrong with its machine. */
 export const clockOffMsMax = 60_000;
+
+/** How often the free space is measured. At 100 MB a second, what it says is 100 MB old: less than half of the least mark. */
+export const freeSpaceCheckMs = 1_000;
+
+/** A level of the disk's space is left for a better one only when so many times its bound is free. */
+export const diskLevelRise = 1.1;
+
+/** The share of the stop mark below which nothing is stored that can wait, so that LevelDB's own work never meets a full disk. */
+export const exhaustedShare = 0.25;
+
+/** How often a node tells the others about itself. */
+export const reportMs = 1_000;
+
+/** A report older than this says nothing any more: its node is down or cut off. */
+export const reportStaleMs = 5_000;
+
+/** How often a leader whose disk is full or hangs tries to hand over: a transfer takes a few round trips. */
+export const handOverEveryMs = 2_000;
+
+/** Election timeouts without a stall before a node whose disk has stalled stands for election again. */
+export const stallCalmTimeouts = 5;

@@ -1,6 +1,8 @@
 import type { NodeId } from '@lockstep/contract/ids';
 import type { CompactionPolicy } from './compaction.ts';
+import type { DiskSpace } from './free-space.ts';
 import type { LogStore, StoredLog } from './log/log-store.ts';
+import type { PeerMemory } from './member-reports.ts';
 import type { PeerAddress, PeerEvents, Peers } from './peers/peers.ts';
 import type { PullSnapshot } from './peers/snapshot-transfer.ts';
 import type { Consensus, NodeStatus, StateMachine } from './port.ts';
@@ -26,6 +28,14 @@ export interface NodeOptions {
   readonly timings?: Partial<Timings>;
   readonly compaction?: CompactionPolicy;
   readonly raftLimits?: RaftLimits;
+  /** What is free on this node's disk. Without it there is always room. */
+  readonly diskSpace?: () => DiskSpace;
+  /** Where the others' footprints are kept over restarts. Without it they are forgotten with the process. */
+  readonly memory?: PeerMemory;
+  /** Why this node must not take part: from an earlier run, which told it by `onQuarantine`. */
+  readonly quarantine?: string;
+  /** This node's disk has gone back: it takes no part from now on, nor after a restart. `why` must be kept, and handed to each later run. */
+  readonly onQuarantine?: (why: string) => void;
   /** Runs a turn after the input that is already there. Default `setImmediate`. */
   readonly schedule?: (turn: () => void) => void;
 }
@@ -52,6 +62,10 @@ export interface DriverStatus extends NodeStatus {
   readonly snapshotsTaken: number;
   readonly snapshotsInstalled: number;
   readonly isDiskStalled: boolean;
+  /** Times that a write of the log took so long that this node gave up leadership, or would have. */
+  readonly diskStalls: number;
+  /** Undefined where nobody measures it. */
+  readonly diskSpace: DiskSpace | undefined;
   /** How far a leader's clock is ahead of the median of the voters'; 0 elsewhere. */
   readonly clockOffMs: number;
 }

@@ -1,23 +1,27 @@
 import { LogIndex, type NodeId } from '@lockstep/contract/ids';
 import { ApplyFeed } from './apply-feed.ts';
 import { Compaction, defaultCompaction } from './compaction.ts';
-import { Electability } from './electability.ts';
+import { DiskCare } from './disk-care.ts';
+import { Electability, type Fitness } from './electability.ts';
+import { coreOf } from './core-of.ts';
 import { type Durable, GroupCommit } from './group-commit.ts';
-import { Leadership, mostAdvanced } from './leadership.ts';
+import { Leadership } from './leadership.ts';
 import { inboxMessagesMax, readyRoundsMax } from './limits.ts';
 import { LogTime } from './log-time.ts';
 import { MemberClocks } from './member-clocks.ts';
 import { MembershipHistory } from './membership-history.ts';
-import type { PeerMessage, Peers } from './peers/peers.ts';
+import type { PeerEvents, PeerMessage, Peers } from './peers/peers.ts';
 import type { ConsensusNode, DriverStatus, NodeOptions } from './node-options.ts';
+import { Outbox } from './outbox.ts';
+import { pullsInLoop } from './pulls-in-loop.ts';
 import { firstRequestId, Proposals } from './proposals.ts';
-import { defaultRaftLimits } from './raft/limits.ts';
+import type { ProposeOutcome } from './port.ts';
 import { decodeMembershipChange } from './raft/membership-codec.ts';
-import { Raft } from './raft/raft.ts';
+import type { Raft } from './raft/raft.ts';
 import type { Entry, EntryFetch, Message, Ready, Role, SnapshotMeta } from './raft/types.ts';
 import { Reads } from './reads.ts';
-import { recoverStart, type Start, votersAre } from './recover-start.ts';
-import { type SnapshotPullOptions, startSnapshotPull } from './snapshot/snapshot-pull.ts';
+import { recoverStart, votersAre } from './recover-start.ts';
+import { startSnapshotPull } from './snapshot/snapshot-pull.ts';
 import { SnapshotInstall } from './snapshot-install.ts';
 import { SnapshotOffers } from './snapshot-offers.ts';
 import { defaultTimings, type Timings } from './timings.ts';
@@ -34,7 +38,7 @@ export function startNode(options: NodeOptions): ConsensusNode {
   const node = new Driver(options);
   node.begin();
   return {
-    propose: (transaction, done) => node.proposals.propose(transaction, done),
+    propose: (transaction, done, asked) => node.propose(transaction, done, asked?.isRelief ?? false),
     proposeControl: (data, done) => node.proposals.proposeControl(data, done),
     readIndex: (done) => node.reads.readIndex(done),
     stateSynced: (index) => node.compaction.synced(index),
@@ -63,11 +67,12 @@ class Driver {
   readonly #offers: SnapshotOffers;
   readonly #install: SnapshotInstall;
   readonly #peers: Peers;
-  readonly #outbox = new Map<NodeId, PeerMessage[]>();
+  readonly #disk: DiskCare;
+  #quarantine: string | undefined;
+  readonly #outbox = new Outbox();
   #inboxMessages = 0;
   /** A restored snapshot's batch that is not durable yet. */
   #restoring: { readonly sequence: number; readonly index: LogIndex } | undefined;
-  #isDiskStalled = false;
   #role: Role = 'follower';
   #electionsStarted = 0;
   #committedEntries = 0;
@@ -82,13 +87,14 @@ class Driver {
     this.loop = this.#newLoop();
     const enter = (run: () => void): void => this.loop.enter(run);
     this.#electability = new Electability(() => this.#fitness());
-    this.core = this.#newCore(start);
+    this.core = coreOf(options, this.#timings, start, () => this.#electability.isElectable());
     this.#memberships = new MembershipHistory(stored.appliedMembershipIndex, stored.membership);
     this.#commits = new GroupCommit(store, (durable) => enter(() => this.#durable(durable)));
     if (start.firstWrite !== undefined) this.#commits.add(start.firstWrite, []);
     const onApplied = (entries: readonly Entry[]): void => this.compaction.applied(entries);
     this.feed = new ApplyFeed({ store, machine, stored, known: start.applied, enter, onApplied });
     this.#clocks = this.#newClocks();
+    this.#disk = this.#newDiskCare();
     const parts = {
       id,
       store,
@@ -107,16 +113,18 @@ class Driver {
         () => this.#clocks.nowMs(),
         () => machine.lastTimeMs(),
       ),
-      send: (to: NodeId, message: PeerMessage) => this.#send(to, message),
+      send: (to: NodeId, message: PeerMessage) => this.#outbox.add(to, message),
       wake: () => this.loop.wake(),
       log: options.log,
+      disk: this.#disk,
     };
     this.proposals = new Proposals(parts, firstRequestId(options.random));
     this.reads = new Reads(parts, firstRequestId(options.random));
     this.#offers = new SnapshotOffers(parts);
     this.#install = new SnapshotInstall({
       ...parts,
-      pull: (offer, done) => startSnapshotPull(this.#pulling(), { from: offer.from, id: offer.meta.id }, done),
+      pull: (offer, done) =>
+        startSnapshotPull(pullsInLoop(options, this.loop), { from: offer.from, id: offer.meta.id }, done),
     });
     this.compaction = new Compaction({
       ...parts,
@@ -125,13 +133,11 @@ class Driver {
       heldAt: () => this.#offers.heldAt(),
       onCompacted: (snapshot) => this.#compacted(snapshot),
     });
-    this.#peers = options.peers({
-      onMessages: (from, messages) => this.#arrived(from, messages),
-      onDisconnected: (from) => enter(() => this.#disconnected(from)),
-    });
+    this.#peers = options.peers(this.#peerEvents());
   }
 
   begin(): void {
+    if (this.#options.quarantine !== undefined) return this.#takeNoPart(this.#options.quarantine);
     this.#connectPeers();
     this.feed.advance();
     this.loop.start();
@@ -143,8 +149,13 @@ class Driver {
     await this.#options.store.close();
   }
 
+  propose(transaction: Uint8Array, done: (outcome: ProposeOutcome) => void, isRelief: boolean): void {
+    if (!isRelief && this.#disk.refusesWrites) return done({ kind: 'refused', reason: 'disk-full' });
+    this.proposals.propose(transaction, done);
+  }
+
   transferLeader(to: NodeId | undefined): void {
-    const target = to ?? mostAdvanced(this.core);
+    const target = to ?? this.#disk.successor();
     if (this.core.role === 'leader' && target !== undefined) this.core.transferLeader(target);
   }
 
@@ -168,7 +179,8 @@ class Driver {
       compactions: this.compaction.count,
       snapshotsTaken: this.#offers.takenCount,
       snapshotsInstalled: this.#install.installedCount,
-      isDiskStalled: this.#isDiskStalled,
+      ...this.#disk.status(),
+      quarantine: this.#quarantine,
       clockOffMs: this.#clocks.offMs,
     };
   }
@@ -186,6 +198,14 @@ class Driver {
     });
   }
 
+  #peerEvents(): PeerEvents {
+    return {
+      onMessages: (from, messages) => this.#arrived(from, messages),
+      onDisconnected: (from) => this.loop.enter(() => this.#disconnected(from)),
+      greeting: () => (this.#quarantine === undefined ? this.#disk.greeting() : []),
+    };
+  }
+
   #newClocks(): MemberClocks {
     const { id, clock, log } = this.#options;
     return new MemberClocks({
@@ -193,43 +213,20 @@ class Driver {
       core: this.core,
       clock,
       membership: () => this.#memberships.current,
-      send: (to, message) => this.#send(to, message),
+      send: (to, message) => this.#outbox.add(to, message),
       handOver: (to) => this.transferLeader(to),
       log,
     });
   }
 
-  /** Pulls bring their chunks and timers into the loop. */
-  #pulling(): SnapshotPullOptions {
-    const { machine, pullSnapshot, clock } = this.#options;
-    const { loop } = this;
-    return {
-      machine,
-      setTimer: (ms, run) => clock.setTimer(ms, () => loop.enter(run)),
-      pull: (from, id, offset, { onChunk, onEnd }) =>
-        pullSnapshot(from, id, offset, {
-          onChunk: (data, at, total, next) => loop.enter(() => onChunk(data, at, total, next)),
-          onEnd: (error) => loop.enter(() => (error === undefined ? onEnd() : onEnd(error))),
-        }),
-    };
-  }
-
-  #newCore({ stored, applied }: Start): Raft {
-    const { id, random, raftLimits } = this.#options;
-    const { electionTicks, heartbeatTicks } = this.#timings;
-    const { hardState, snapshot, membership } = stored;
-    return new Raft({
-      id,
-      random,
-      electionTicks,
-      heartbeatTicks,
-      hardState,
-      snapshot,
-      membership,
-      applied,
-      stored,
-      limits: raftLimits ?? defaultRaftLimits,
-      isElectable: () => this.#electability.isElectable(),
+  #newDiskCare(): DiskCare {
+    return new DiskCare({
+      node: this.#options,
+      core: this.core,
+      timings: this.#timings,
+      memberships: this.#memberships,
+      send: (to, message) => this.#outbox.add(to, message),
+      onRolledBack: (why) => this.#rolledBack(why),
     });
   }
 
@@ -243,14 +240,14 @@ class Driver {
     if (isTick) this.#tick();
     const rounds = this.#drainReady();
     this.#commits.start(isTick);
-    this.#flush();
+    this.#outbox.flush(this.#peers);
     // What waits may go on now that something has moved; otherwise the next input or tick wakes it.
     if (rounds > 0 && (this.core.hasReady() || this.proposals.waitingCount > 0 || this.reads.hasWaiting))
       this.loop.wake();
   }
 
   #tick(): void {
-    this.#watchDisk();
+    this.#disk.tick();
     this.core.tick();
     this.proposals.expire();
     this.reads.expire();
@@ -269,6 +266,7 @@ class Driver {
 
   #do(ready: Ready): void {
     this.#noteRole(ready);
+    this.#disk.writing(ready.persist);
     this.#postAll(ready.messages);
     this.#postAll(this.#commits.add(ready.persist, ready.messagesAfterPersist));
     if (ready.persist?.snapshot !== undefined) this.#logReset(ready.persist.sequence, ready.persist.snapshot);
@@ -322,6 +320,7 @@ class Driver {
   #durable({ sequence, messages }: Durable): void {
     // The write that finished an interrupted install at start is not one of the core's.
     if (sequence > 0) this.core.persisted(sequence);
+    this.#disk.written(sequence);
     if (this.#restoring !== undefined && sequence >= this.#restoring.sequence) {
       this.core.appliedTo(this.#restoring.index);
       this.#restoring = undefined;
@@ -355,10 +354,7 @@ class Driver {
   #receive(from: NodeId, message: PeerMessage): void {
     switch (message.kind) {
       case 'raft':
-        if (message.message.from !== from || message.message.to !== this.#options.id) this.#messagesDropped++;
-        else if (message.message.type === 'snapshot') this.#install.offered(message.message);
-        else this.core.step(message.message);
-        return;
+        return this.#receiveRaft(from, message.message);
       case 'propose':
         this.#handOverIfSealed(from);
         return this.proposals.receive(from, message.id, message.transactions);
@@ -373,9 +369,35 @@ class Driver {
         return this.#clocks.answer(from, message.id);
       case 'clock':
         return this.#clocks.told(from, message.id, message.wallMs);
+      case 'report':
+        return this.#disk.told(from, message.report);
+      case 'rolled-back':
+        return this.#disk.accused(from, message);
       default:
         message satisfies never;
     }
+  }
+
+  #receiveRaft(from: NodeId, message: Message): void {
+    const isForged = message.from !== from || message.to !== this.#options.id;
+    if (isForged || !this.#disk.admits(from, message)) this.#messagesDropped++;
+    else if (message.type === 'snapshot') this.#install.offered(message);
+    else this.core.step(message);
+  }
+
+  /** It must not vote with what it has forgotten, in this run or a later one. */
+  #rolledBack(why: string): void {
+    if (this.#quarantine !== undefined) return;
+    this.#options.log('quarantined', { reason: why });
+    this.#options.onQuarantine?.(why);
+    this.#takeNoPart(why);
+  }
+
+  #takeNoPart(why: string): void {
+    this.#quarantine = why;
+    this.#outbox.clear();
+    this.#stop();
+    void this.#peers.close();
   }
 
   /** A peer that serves clients is unsealed: it leads better than this node, which can order no transaction. */
@@ -392,22 +414,10 @@ class Driver {
   #postAll(messages: readonly Message[]): void {
     for (const message of messages) {
       // Silent while the disk hangs: followers must not go on waiting for a leader that can't write.
-      if (this.#isDiskStalled && (message.type === 'heartbeat' || message.type === 'append')) continue;
+      if (this.#disk.isStalled && (message.type === 'heartbeat' || message.type === 'append')) continue;
       if (message.to === this.#options.id) this.core.step(message);
-      else this.#send(message.to, { kind: 'raft', message });
+      else this.#outbox.add(message.to, { kind: 'raft', message });
     }
-  }
-
-  #send(to: NodeId, message: PeerMessage): void {
-    const waiting = this.#outbox.get(to);
-    if (waiting === undefined) this.#outbox.set(to, [message]);
-    else waiting.push(message);
-  }
-
-  /** One frame for each peer and turn. */
-  #flush(): void {
-    for (const [to, messages] of this.#outbox) this.#peers.send(to, messages);
-    this.#outbox.clear();
   }
 
   #connectPeers(): void {
@@ -418,21 +428,12 @@ class Driver {
     this.#peers.setPeers(members.filter(({ node }) => node !== id && isMember(node)));
   }
 
-  #watchDisk(): void {
-    const { store, log } = this.#options;
-    const { tickMs, electionTicks } = this.#timings;
-    const { oldestPendingMs } = store.stats();
-    const isStalled = oldestPendingMs > (tickMs * electionTicks) / 2;
-    if (isStalled !== this.#isDiskStalled) log(isStalled ? 'disk-stalled' : 'disk-recovered', { oldestPendingMs });
-    this.#isDiskStalled = isStalled;
-    if (isStalled) this.transferLeader(undefined);
-  }
-
-  #fitness(): { isSealed: boolean; isLogEmpty: boolean; isDiskStalled: boolean; isInstalling: boolean } {
+  #fitness(): Fitness {
     return {
       isSealed: this.#options.machine.encoder() === undefined,
       isLogEmpty: this.core.lastIndex === 0,
-      isDiskStalled: this.#isDiskStalled,
+      isDiskStalled: this.#disk.isStalled,
+      isDiskFit: this.#disk.isFit,
       isInstalling: this.#install.isUnderWay,
     };
   }
@@ -442,6 +443,6 @@ class Driver {
     this.#install.close();
     this.proposals.close();
     this.reads.close();
-    this.#flush();
+    this.#outbox.flush(this.#peers);
   }
 }

@@ -1,5 +1,6 @@
 import type { LogIndex, NodeId, Term } from '@lockstep/contract/ids';
 import type { LogStoreStats } from './log/log-store.ts';
+import type { OwnReport } from './member-reports.ts';
 import type { RefusedReason } from './peers/peers.ts';
 import type { EntryType, Membership, RaftStatus, SnapshotMeta } from './raft/types.ts';
 
@@ -11,9 +12,14 @@ export interface Consensus {
   /**
    * Hands one transaction to the leader, wherever it is. `done` is called once: with the place where the leader put it (it
    * is not committed yet: wait for the apply of that index and compare the term), or `refused` (nothing was appended, safe
-   * to send again), or `unknown` (the answer was lost).
+   * to send again), or `unknown` (the answer was lost). Refused with `disk-full` while the disks can't take it, unless it
+   * `isRelief`: what deletes or revokes is taken until nothing at all can be stored.
    */
-  readonly propose: (transaction: Uint8Array, done: (outcome: ProposeOutcome) => void) => void;
+  readonly propose: (
+    transaction: Uint8Array,
+    done: (outcome: ProposeOutcome) => void,
+    asked?: { readonly isRelief: boolean },
+  ) => void;
   /** Proposes an unsealed control entry. Only on the leader; otherwise refused with `no-leader`. */
   readonly proposeControl: (data: Uint8Array, done: (outcome: ProposeOutcome) => void) => void;
   /**
@@ -95,6 +101,10 @@ export interface StateMachine {
 
 export interface NodeStatus {
   readonly raft: RaftStatus;
+  /** What each member has told about itself lately, this node included. */
+  readonly reports: ReadonlyMap<NodeId, OwnReport>;
+  /** Why this node takes no part any more, neither votes nor acknowledges; undefined where it does. */
+  readonly quarantine: string | undefined;
   readonly id: NodeId;
   readonly members: readonly { readonly node: NodeId; readonly address: string }[];
   readonly membership: Membership;

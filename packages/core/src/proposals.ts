@@ -1,5 +1,6 @@
 import { assert } from '@lockstep/contract/errors';
 import { LogIndex, type NodeId, Term } from '@lockstep/contract/ids';
+import type { DiskCare } from './disk-care.ts';
 import type { Leadership } from './leadership.ts';
 import {
   entryBytesMax,
@@ -42,6 +43,7 @@ export interface ProposalsOptions {
   readonly timings: Timings;
   readonly send: (to: NodeId, message: PeerMessage) => void;
   readonly wake: () => void;
+  readonly disk: Pick<DiskCare, 'isExhausted' | 'isStalled'>;
 }
 
 /**
@@ -88,6 +90,7 @@ export class Proposals {
     const { core } = this.#options;
     if (data.length > transactionBytesMax) return done(refused('too-large'));
     if (core.role !== 'leader') return done(refused('no-leader'));
+    if (this.#options.disk.isExhausted) return done(refused('disk-full'));
     const proposed = core.propose([data], 'control');
     this.#options.wake();
     if (proposed.kind === 'appended') done(appended(proposed.firstIndex, proposed.term, 0));
@@ -136,7 +139,10 @@ export class Proposals {
     if (this.#waiting.length === 0) return;
     const { core, leadership, id } = this.#options;
     if (leadership.isLeader()) {
-      if (this.#options.machine.encoder() === undefined) this.#refuseAll('sealed');
+      if (this.#options.disk.isExhausted) this.#refuseAll('disk-full');
+      // What were appended now would only wait behind the write that hangs.
+      else if (this.#options.disk.isStalled) return;
+      else if (this.#options.machine.encoder() === undefined) this.#refuseAll('sealed');
       else if (leadership.isReady()) this.#append();
       return;
     }

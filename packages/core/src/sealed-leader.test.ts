@@ -1,6 +1,6 @@
 import { NodeId } from '@lockstep/contract/ids';
 import { expect, test } from 'vitest';
-import { sealedTimeoutsMax } from './limits.ts';
+import { unfitTimeoutsMax } from './limits.ts';
 import type { ProposeOutcome, ReadOutcome } from './port.ts';
 import { type TestNode, TestNodes } from './test-nodes.ts';
 import { defaultTimings } from './timings.ts';
@@ -52,8 +52,8 @@ function ledBySealed(): { readonly nodes: TestNodes; readonly leader: TestNode; 
 
 test('a sealed voter campaigns only after three leaderless timeouts', () => {
   const { leaderlessMs } = ledBySealed();
-  expect(sealedTimeoutsMax).toBe(3);
-  expect(leaderlessMs).toBeGreaterThan(sealedTimeoutsMax * electionMs);
+  expect(unfitTimeoutsMax).toBe(3);
+  expect(leaderlessMs).toBeGreaterThan(unfitTimeoutsMax * electionMs);
 });
 
 test('as leader it commits its no-op, and orders no transaction', () => {

@@ -1,8 +1,10 @@
 import { LogIndex, NodeId } from '@lockstep/contract/ids';
+import type { DiskSpace } from './free-space.ts';
 import { emptyMemoryLogImage, MemoryLog, type MemoryLogImage } from './log/memory-log.ts';
 import { startNode } from './node.ts';
 import type { ConsensusNode, NodeOptions } from './node-options.ts';
 import { type MemoryEndpoint, MemoryNetwork } from './peers/memory-peers.ts';
+import type { DiskLevel } from './peers/node-report.ts';
 import type { CommittedEntry, EntryEncoder, StateMachine } from './port.ts';
 import type { SnapshotMeta } from './raft/types.ts';
 
@@ -135,6 +137,13 @@ export class TestMachine implements StateMachine {
   }
 }
 
+const roomy: DiskSpace = { level: 'ok', freeBytes: 9_000, warnBytes: 2_000, stopBytes: 1_000 };
+
+/** A disk with so much free. */
+export function spaceOf(level: DiskLevel): DiskSpace {
+  return { ...roomy, level, freeBytes: { ok: 9_000, low: 1_500, full: 900, exhausted: 100 }[level] };
+}
+
 export interface TestNode {
   readonly id: NodeId;
   readonly machine: TestMachine;
@@ -153,6 +162,11 @@ export class TestNodes {
   readonly cutOff: Set<NodeId> = new Set();
   /** Nodes whose disk answers nothing any more. */
   readonly hanging: Set<NodeId> = new Set();
+  /** How long a node's disk takes for each piece of work, in milliseconds; one where nothing is said. */
+  readonly slowness: Map<number, () => number> = new Map();
+  /** What is free on a node's disk; enough where nothing is said. */
+  readonly spaces: Map<number, DiskSpace> = new Map();
+  #drawn = 0;
   /** How far a node's wall clock is ahead. */
   readonly aheadMs: Map<NodeId, number> = new Map();
   readonly #options: Partial<NodeOptions>;
@@ -172,12 +186,13 @@ export class TestNodes {
     id: NodeId,
     members: readonly NodeId[],
     before?: { readonly image: MemoryLogImage; readonly machine: TestMachine },
+    options: Partial<NodeOptions> = {},
   ): TestNode {
     const { time } = this;
     const machine = before?.machine ?? new TestMachine(id);
     const noMembers = { voters: [], votersOutgoing: [], learners: [], learnersNext: [], autoLeave: false };
     const log = new MemoryLog(before?.image ?? emptyMemoryLogImage(noMembers), {
-      schedule: (work) => void time.after(1, () => this.hanging.has(id) || work()),
+      schedule: (work) => void time.after(this.slowness.get(id)?.() ?? 1, () => this.hanging.has(id) || work()),
       now: () => time.nowMs,
     });
     const events: string[] = [];
@@ -190,8 +205,10 @@ export class TestNodes {
         wallMs: () => 1_000_000 + time.nowMs + (this.aheadMs.get(id) ?? 0),
         setTimer: (ms, run) => time.after(ms, run),
       },
-      // Different timeouts for each node: the first one wins.
-      random: (below) => (id * 3) % below,
+      // Different timeouts for each node: the first one wins. What must differ from run to run is drawn below more.
+      random: (below) => (below > 1_000_000 ? ++this.#drawn : (id * 3) % below),
+      diskSpace: () => this.spaces.get(id) ?? roomy,
+      onQuarantine: (why) => events.push(`must be kept: ${why}`),
       store: log,
       stored: log.stored(),
       peers: (handlers) => {
@@ -210,6 +227,7 @@ export class TestNodes {
       onFatal: (error) => errors.push(error),
       schedule: (turn) => void time.after(0, turn),
       ...this.#options,
+      ...options,
     });
     const started = { id, machine, log, node, events, errors };
     this.nodes[id - 1] = started;

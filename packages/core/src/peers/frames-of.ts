@@ -60,6 +60,8 @@ function claimedSender(message: PeerMessage): NodeId | undefined {
     case 'read-index':
     case 'clock-ask':
     case 'clock':
+    case 'report':
+    case 'rolled-back':
       return message.from;
     case 'proposed':
     case 'read-index-reply':

@@ -183,6 +183,7 @@ class Links {
     const stream = new SendingStream({ node, call, version, log, onOver });
     this.#sending.set(node, stream);
     stream.hello(helloFrame(self));
+    stream.send(events.greeting?.(node) ?? []);
     return stream;
   }
 

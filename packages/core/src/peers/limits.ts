@@ -69,3 +69,6 @@ export const reconnectMsMax = 2000;
 
 /** Refusals logged in one second: whoever reaches the port can cause them. */
 export const refusalsLoggedPerSecondMax = 10;
+
+/** Bytes of the digest of a state: a 256-bit hash and the version of its key, twice over. */
+export const reportDigestBytesMax = 80;

@@ -36,6 +36,8 @@ interface Member {
   readonly snapshots: SnapshotSource;
   readonly pulls: Set<Pull>;
   peers: ReadonlySet<NodeId>;
+  /** Those that have been sent what they hear first. */
+  readonly greeted: WeakSet<Member>;
 }
 
 interface Pull {
@@ -62,7 +64,7 @@ export class MemoryNetwork {
   /** A node starts. What was sent to an earlier run of it never reaches this one. */
   join(node: NodeId, events: PeerEvents, snapshots: SnapshotSource): MemoryEndpoint {
     assert(!this.#members.has(node), `node ${node} is already on the network`);
-    const member: Member = { node, events, snapshots, pulls: new Set(), peers: new Set() };
+    const member: Member = { node, events, snapshots, pulls: new Set(), peers: new Set(), greeted: new WeakSet() };
     this.#members.set(node, member);
     const peers: Peers = {
       send: (to, messages) => this.#send(member, to, messages),
@@ -105,8 +107,10 @@ export class MemoryNetwork {
   #send(sender: Member, to: NodeId, messages: readonly PeerMessage[]): void {
     const target = this.#target(sender, to);
     if (target === undefined) return;
+    const first = sender.greeted.has(target) ? [] : (sender.events.greeting?.(to) ?? []);
+    sender.greeted.add(target);
     // A message too large for a frame is dropped, as on a real stream: Raft's and the driver's own limits lie far below.
-    const frames = framesOf(messages, () => undefined);
+    const frames = framesOf([...first, ...messages], () => undefined);
     for (const frame of frames) {
       this.#deliverTo(target, { from: sender.node, kind: 'messages', frame }, () => {
         const decoded = decodeMessages(frame);

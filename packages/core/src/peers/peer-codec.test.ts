@@ -12,10 +12,12 @@ import {
   frameMessagesMax,
   frameSnapshotIdBytesMax,
   proposeTransactionsMax,
+  reportDigestBytesMax,
   snapshotChunkBytesMax,
 } from './limits.ts';
 import { decodeHello, encodeHello } from './hello.ts';
 import { decodeMessages, encodedBytes, encodeMessages } from './peer-codec.ts';
+import type { NodeReport } from './node-report.ts';
 import type { PeerMessage } from './peers.ts';
 import { chunkAt, decodeChunk, decodePullRequest, encodeChunk, encodePullRequest } from './snapshot-transfer.ts';
 
@@ -115,6 +117,20 @@ const refused = fc.record({
   ),
 });
 
+const report: fc.Arbitrary<NodeReport> = fc.record({
+  run: u53,
+  sequence: u53,
+  term: u53,
+  lastIndex: u53,
+  floor: u53,
+  disk: fc.constantFrom('ok' as const, 'low' as const, 'full' as const, 'exhausted' as const),
+  freeBytes: u53,
+  stopBytes: u53,
+  checkpoint: fc.option(fc.record({ index: u53, digest: fc.uint8Array({ maxLength: reportDigestBytesMax }) }), {
+    nil: undefined,
+  }),
+});
+
 const peerMessage: fc.Arbitrary<PeerMessage> = fc.oneof(
   raftMessage.map((message): PeerMessage => ({ kind: 'raft', message })),
   fc.record({
@@ -134,6 +150,8 @@ const peerMessage: fc.Arbitrary<PeerMessage> = fc.oneof(
   fc.record({ kind: fc.constant('read-index' as const), from: nodeId, id: u53 }),
   fc.record({ kind: fc.constant('clock-ask' as const), from: nodeId, id: u53 }),
   fc.record({ kind: fc.constant('clock' as const), from: nodeId, id: u53, wallMs: u53 }),
+  fc.record({ kind: fc.constant('report' as const), from: nodeId, report }),
+  fc.record({ kind: fc.constant('rolled-back' as const), from: nodeId, term: u53, floor: u53 }),
   fc.record({
     kind: fc.constant('read-index-reply' as const),
     id: u53,
@@ -303,6 +321,11 @@ describe('limits hold at the bound and one past it, on both sides', () => {
       },
     },
   });
+  const reporting = (digestBytes: number): PeerMessage => {
+    const checkpoint = { index: 1, digest: new Uint8Array(digestBytes) };
+    const numbers = { run: 5, sequence: 1, term: 1, lastIndex: 2, floor: 1, freeBytes: 3, stopBytes: 4 };
+    return { kind: 'report', from: NodeId(1), report: { ...numbers, disk: 'full', checkpoint } };
+  };
   const accepted = (messages: readonly PeerMessage[]): void =>
     expect(decodeMessages(encodeMessages(messages))).toEqual(messages);
   const refuses = (messages: readonly PeerMessage[]): void =>
@@ -313,6 +336,7 @@ describe('limits hold at the bound and one past it, on both sides', () => {
     ['entries', appendEntriesMax, (count: number) => [append(count, 0)]],
     ['transactions', proposeTransactionsMax, (count: number) => [proposal(count)]],
     ['members', frameMembersMax, (count: number) => [snapshot('s', count)]],
+    ['bytes of a digest', reportDigestBytesMax, (count: number) => [reporting(count)]],
     ['bytes of a snapshot id', frameSnapshotIdBytesMax, (count: number) => [snapshot('x'.repeat(count), 1)]],
   ])('%s', (_name, max, messages) => {
     accepted(messages(max));

@@ -1,19 +1,12 @@
 import { LockstepError } from '@lockstep/contract/errors';
 import type { LogIndex } from '@lockstep/contract/ids';
-import { decodeRoster, encodeRoster } from '../raft/roster-codec.ts';
-import type { Entry, KnownCommit, Message, SnapshotMeta } from '../raft/types.ts';
+import type { Entry, KnownCommit, Message } from '../raft/types.ts';
 import { FrameReader } from './frame-reader.ts';
 import { FrameWriter } from './frame-writer.ts';
-import {
-  appendEntriesMax,
-  frameBytesMax,
-  frameMembersMax,
-  frameMessagesMax,
-  frameSnapshotIdBytesMax,
-  pinnedShareMin,
-  proposeTransactionsMax,
-} from './limits.ts';
+import { appendEntriesMax, frameBytesMax, frameMessagesMax, pinnedShareMin, proposeTransactionsMax } from './limits.ts';
+import { readReport, writeReport } from './node-report.ts';
 import type { PeerMessage, RefusedReason } from './peers.ts';
+import { readSnapshotMeta, writeSnapshotMeta } from './snapshot-meta-codec.ts';
 
 /*
  * The frame, all integers little-endian, u53 = 8 bytes that hold a safe integer:
@@ -27,12 +20,13 @@ import type { PeerMessage, RefusedReason } from './peers.ts';
  *            |  35 id:u53 (0 index:u53 timeMs:u53 | 1 reason:u8)
  *            |  40 from:u53 id:u53                       clock-ask
  *            |  41 from:u53 id:u53 wallMs:u53            clock
+ *            |  48 from:u53 report                       as in node-report.ts
+ *            |  49 from:u53 term:u53 floor:u53           rolled-back
  *   11, 12 are a pre-vote-reply and a vote-reply that tell what is committed: rejected:u8 commit:u53 commitTerm:u53
  *   13 is a snapshot with a roster: as a snapshot, and then its roster:bytes (roster-codec.ts)
  *   append's body := prevIndex:u53 prevTerm:u53 commit:u53 count:u32 (type:u8 term:u53 bytes)*
  *                    (an entry's index is its predecessor's plus one, so that a gap can't even be written)
  *   bytes    := length:u32 byte*       str := length:u16 utf8
- *   membership := 4 × (count:u16 node:u53*) autoLeave:u8
  *
  * Numbers of kinds, types and reasons are for ever; a new version adds, and is spoken only when both sides' hello allow it
  * (spoken-in.ts).
@@ -62,6 +56,8 @@ const readIndexKind = 34;
 const readIndexReplyKind = 35;
 const clockAskKind = 40;
 const clockKind = 41;
+const reportKind = 48;
+const rolledBackKind = 49;
 
 /** Encodes one frame. Refuses with `too-large` what `decodeMessages` would refuse. */
 export function encodeMessages(messages: readonly PeerMessage[]): Uint8Array {
@@ -141,6 +137,17 @@ function writeMessage(writer: FrameWriter, message: PeerMessage): void {
       writer.u53('from', message.from);
       writer.u53('id', message.id);
       writer.u53('wall clock', message.wallMs);
+      return;
+    case 'report':
+      writer.u8(reportKind);
+      writer.u53('from', message.from);
+      writeReport(writer, message.report);
+      return;
+    case 'rolled-back':
+      writer.u8(rolledBackKind);
+      writer.u53('from', message.from);
+      writer.u53('term', message.term);
+      writer.u53('floor', message.floor);
       return;
     default:
       message satisfies never;
@@ -246,19 +253,6 @@ function writeAppend(writer: FrameWriter, message: Extract<Message, { type: 'app
   }
 }
 
-function writeSnapshotMeta(writer: FrameWriter, meta: SnapshotMeta): void {
-  writer.text('snapshot id', meta.id, frameSnapshotIdBytesMax);
-  writer.u53('snapshot index', meta.index);
-  writer.u53('snapshot term', meta.term);
-  const { voters, votersOutgoing, learners, learnersNext, roster } = meta.membership;
-  for (const nodes of [voters, votersOutgoing, learners, learnersNext]) {
-    writer.shortCount('members', nodes.length, frameMembersMax);
-    for (const node of nodes) writer.u53('member', node);
-  }
-  writer.flag(meta.membership.autoLeave);
-  if (roster !== undefined) writer.blob(encodeRoster(roster));
-}
-
 function readMessage(reader: FrameReader): PeerMessage {
   const kind = reader.u8('message kind');
   switch (kind) {
@@ -274,6 +268,10 @@ function readMessage(reader: FrameReader): PeerMessage {
       return { kind: 'clock-ask', from: reader.node('from'), id: reader.u53('id') };
     case clockKind:
       return { kind: 'clock', from: reader.node('from'), id: reader.u53('id'), wallMs: reader.u53('wall clock') };
+    case reportKind:
+      return { kind: 'report', from: reader.node('from'), report: readReport(reader) };
+    case rolledBackKind:
+      return { kind: 'rolled-back', from: reader.node('from'), term: reader.u53('term'), floor: reader.u53('floor') };
     default:
       return { kind: 'raft', message: readRaft(reader, kind) };
   }
@@ -379,19 +377,4 @@ function unpinned(reader: FrameReader, start: number, entries: readonly Entry[])
     const from = entry.data.byteOffset - base;
     return { ...entry, data: copy.subarray(from, from + entry.data.length) };
   });
-}
-
-function readSnapshotMeta(reader: FrameReader, hasRoster: boolean): SnapshotMeta {
-  const id = reader.text('snapshot id', frameSnapshotIdBytesMax);
-  const index = reader.index('snapshot index');
-  const term = reader.term('snapshot term');
-  const membership = {
-    voters: reader.nodes('voters', frameMembersMax),
-    votersOutgoing: reader.nodes('outgoing voters', frameMembersMax),
-    learners: reader.nodes('learners', frameMembersMax),
-    learnersNext: reader.nodes('next learners', frameMembersMax),
-    autoLeave: reader.flag('auto leave'),
-    ...(hasRoster ? { roster: decodeRoster(reader.blob('roster')) } : {}),
-  };
-  return { id, index, term, membership };
 }

@@ -1,5 +1,6 @@
 import type { NodeId } from '@lockstep/contract/ids';
 import type { Message } from '../raft/types.ts';
+import type { NodeReport } from './node-report.ts';
 
 /** What travels between nodes in one frame: Raft messages, and the driver's own requests and answers. */
 export type PeerMessage =
@@ -29,7 +30,10 @@ export type PeerMessage =
     }
   /** The leader asks what time it is by a voter's clock. */
   | { readonly kind: 'clock-ask'; readonly from: NodeId; readonly id: number }
-  | { readonly kind: 'clock'; readonly from: NodeId; readonly id: number; readonly wallMs: number };
+  | { readonly kind: 'clock'; readonly from: NodeId; readonly id: number; readonly wallMs: number }
+  | { readonly kind: 'report'; readonly from: NodeId; readonly report: NodeReport }
+  /** The sender remembers that the receiver had told it of this term and floor: its disk has gone back. */
+  | { readonly kind: 'rolled-back'; readonly from: NodeId; readonly term: number; readonly floor: number };
 
 export type RefusedReason = 'no-leader' | 'sealed' | 'busy' | 'too-large' | 'disk-full';
 
@@ -44,6 +48,8 @@ export interface Peers {
 }
 
 export interface PeerEvents {
+  /** What that node shall hear first on a new stream, before anything that is sent on it. */
+  readonly greeting?: (to: NodeId) => readonly PeerMessage[];
   readonly onMessages: (from: NodeId, messages: readonly PeerMessage[]) => void;
   /** The stream to that node broke: what was sent on it and not answered may or may not have arrived. */
   readonly onDisconnected: (from: NodeId) => void;

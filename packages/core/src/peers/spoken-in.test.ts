@@ -30,3 +30,20 @@ test('what is no news to version 1 is left as it is', () => {
   const timeoutNow: PeerMessage = { kind: 'raft', message: { ...head, type: 'timeout-now' } };
   expect(spokenIn(1, [clock, timeoutNow])).toEqual([clock, timeoutNow]);
 });
+
+test('a peer of version 1 is sent no report', () => {
+  const numbers = {
+    run: 5,
+    sequence: 1,
+    term: 1,
+    lastIndex: 2,
+    floor: 1,
+    freeBytes: 3,
+    stopBytes: 4,
+    checkpoint: undefined,
+  };
+  const report: PeerMessage = { kind: 'report', from: NodeId(1), report: { ...numbers, disk: 'ok' } };
+  const rolledBack: PeerMessage = { kind: 'rolled-back', from: NodeId(1), term: 1, floor: 1 };
+  expect(spokenIn(2, [report, rolledBack])).toEqual([report, rolledBack]);
+  expect(spokenIn(1, [report, rolledBack])).toEqual([]);
+});

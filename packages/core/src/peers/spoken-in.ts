@@ -3,13 +3,14 @@ import type { PeerMessage } from './peers.ts';
 
 /**
  * What of `messages` a peer understands that speaks no later version than `version`. Version 1 knows neither votes that tell
- * what is committed nor snapshots that tell who the members are: they are told without.
+ * what is committed nor snapshots that tell who the members are: they are told without. It is sent no reports.
  */
 export function spokenIn(version: number, messages: readonly PeerMessage[]): readonly PeerMessage[] {
-  return version >= protocolVersionMax ? messages : messages.map(inVersionOne);
+  return version >= protocolVersionMax ? messages : messages.flatMap(inVersionOne);
 }
 
-function inVersionOne(message: PeerMessage): PeerMessage {
+function inVersionOne(message: PeerMessage): PeerMessage | readonly PeerMessage[] {
+  if (message.kind === 'report' || message.kind === 'rolled-back') return [];
   if (message.kind !== 'raft') return message;
   const { message: raft } = message;
   if (raft.type === 'snapshot') {
