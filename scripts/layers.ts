@@ -54,8 +54,11 @@ export const folderRules: readonly FolderRule[] = [
   },
 ];
 
-/** Of the command line, only what starts a node may know what a node is made of. */
-export const serverImportersInCli: readonly RegExp[] = [/^packages\/cli\/src\/(.*\/)?(server|dev)(-command)?\.ts$/];
+/** Of the command line, only what starts a node, or reads what one saved, may know what a node is made of. */
+export const serverImportersInCli: readonly RegExp[] = [
+  /^packages\/cli\/src\/(.*\/)?(server|dev)(-command)?\.ts$/,
+  /^packages\/cli\/src\/commands\/snapshot\.ts$/,
+];
 
 /** Installed at the root for tests and checks of every package. */
 export const testPackages: ReadonlySet<string> = new Set(['vitest', 'fast-check', 'protobufjs']);

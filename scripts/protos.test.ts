@@ -43,6 +43,7 @@ const writers: { readonly [folder: string]: readonly string[] } = {
     'packages/server/src/idempotency.ts',
     'packages/server/src/state/state-records.ts',
     'packages/server/src/state/snapshot-file.ts',
+    'packages/server/src/saved/saved-file.ts',
   ],
 };
 

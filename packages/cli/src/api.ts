@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs';
 import { caOf, parseAddress } from '@lockstep/client/addresses';
 import type { JsonObject, Operation } from '@lockstep/client/client';
 import { targetOf } from '@lockstep/client/http-client';
-import { exchange, type HttpNode, openHttpNode } from '@lockstep/client/http-exchange';
+import { exchange, type HttpExchange, type HttpNode, openHttpNode } from '@lockstep/client/http-exchange';
+import { download, type StreamRequest, upload } from '@lockstep/client/http-streams';
 import { exitRemote, Failure, localFailure } from './failure.ts';
 import type { Settings } from './settings.ts';
 
@@ -21,6 +22,15 @@ export interface Answer {
 /** One node, as the settings name it. */
 export interface Api {
   readonly call: (operation: Operation, path: string, data?: JsonObject) => Promise<Answer>;
+  /** Reads an answer that may be too large to hold, piece by piece; answers how many bytes came. */
+  readonly download: (path: string, take: (data: Uint8Array) => Promise<void>) => Promise<number>;
+  /** A write with a large body. */
+  readonly upload: (
+    path: string,
+    body: { readonly bytes: number; readonly data: AsyncIterable<Uint8Array> },
+  ) => Promise<Answer>;
+  /** Another node, asked with the same settings. */
+  readonly at: (address: string) => Api;
   /** The same node, asked with another token. */
   readonly withToken: (token: string) => Api;
 }
@@ -32,6 +42,9 @@ export function openApi(settings: Settings): Api {
   const node = openNode(settings);
   const apiFor = (asked: Settings): Api => ({
     call: async (operation, path, data) => await call({ node, settings: asked }, operation, path, data ?? {}),
+    download: async (path, take) => await downloadFrom({ node, settings: asked }, path, take),
+    upload: async (path, body) => await uploadTo({ node, settings: asked }, path, body),
+    at: (address) => openApi({ ...asked, address }),
     withToken: (token) => apiFor({ ...asked, token }),
   });
   return apiFor(settings);
@@ -76,14 +89,59 @@ async function call(
     body: takesBody ? JSON.stringify(data) : undefined,
     timeoutMs: settings.timeoutMs,
   });
+  return answerOf(
+    { request: `${methods[operation]} ${spelledUrl(settings, target)}`, settings },
+    answered(got, { settings, takesBody }),
+  );
+}
+
+/** A gigabyte over a slow line stands still now and then; a restore is answered when the state is replaced. */
+const streamIdleMs = 20 * 60_000;
+
+interface Asking {
+  readonly node: HttpNode;
+  readonly settings: Settings;
+}
+
+async function downloadFrom(
+  { node, settings }: Asking,
+  path: string,
+  take: (data: Uint8Array) => Promise<void>,
+): Promise<number> {
+  const target = targetOf(path, {});
+  const request: StreamRequest = { method: 'GET', target, headers: headersOf(settings, 'read'), idleMs: streamIdleMs };
+  const got = await download(node, request, take);
+  if (got.kind === 'streamed') return got.bytes;
+  answerOf({ request: `GET ${spelledUrl(settings, target)}`, settings }, answered(got, { settings, takesBody: false }));
+  throw new Failure(exitRemote, `${spelledUrl(settings, target)} is no file`);
+}
+
+async function uploadTo(
+  { node, settings }: Asking,
+  path: string,
+  body: { readonly bytes: number; readonly data: AsyncIterable<Uint8Array> },
+): Promise<Answer> {
+  const target = targetOf(path, {});
+  const headers = { ...headersOf(settings, 'read'), 'Content-Type': 'application/octet-stream' };
+  const got = await upload(node, { method: 'POST', target, headers, idleMs: streamIdleMs }, body);
+  return answerOf(
+    { request: `POST ${spelledUrl(settings, target)}`, settings },
+    answered(got, { settings, takesBody: true }),
+  );
+}
+
+function spelledUrl(settings: Settings, target: string): string {
+  return `${settings.address.replace(/\/$/, '')}${target}`;
+}
+
+type Answered = Extract<HttpExchange, { kind: 'answered' }>;
+
+/** Throws where there is no answer. */
+function answered(got: HttpExchange, { settings, takesBody }: { settings: Settings; takesBody: boolean }): Answered {
+  if (got.kind === 'answered') return got;
   if (got.kind === 'not-sent') throw new Failure(exitRemote, got.message, connectionHint(got.message, settings));
-  if (got.kind === 'lost')
-    throw new Failure(
-      exitRemote,
-      got.message,
-      takesBody ? 'It may have been done or not: read before you try again.' : undefined,
-    );
-  return answerOf({ request: `${methods[operation]} ${settings.address.replace(/\/$/, '')}${target}`, settings }, got);
+  const hint = takesBody ? 'It may have been done or not: read before you try again.' : undefined;
+  throw new Failure(exitRemote, got.message, hint);
 }
 
 function headersOf(settings: Settings, operation: Operation): { [name: string]: string } {

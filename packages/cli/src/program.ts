@@ -11,6 +11,7 @@ import { policyCommand } from './commands/policy.ts';
 import { sealCommands } from './commands/seal.ts';
 import { secretsCommand } from './commands/secrets.ts';
 import { serverCommand } from './commands/server.ts';
+import { snapshotCommand } from './commands/snapshot.ts';
 import { tokenCommand } from './commands/token.ts';
 import { exitLocal, Failure } from './failure.ts';
 import type { Terminal } from './terminal.ts';
@@ -67,6 +68,7 @@ function buildProgram(terminal: Terminal, exitWith: (code: number) => void): Com
     tokenCommand(connect),
     policyCommand(connect),
     secretsCommand(connect),
+    snapshotCommand(connect, terminal),
     ...anyPathCommands(connect),
     operatorCommand(sealCommands(connect)),
     version,

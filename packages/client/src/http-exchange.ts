@@ -81,7 +81,8 @@ export function exchange({ address, agent }: HttpNode, request: HttpRequest): Pr
   });
 }
 
-function collect(response: IncomingMessage, end: (result: HttpExchange) => void): void {
+/** A whole answer, up to a bound. */
+export function collect(response: IncomingMessage, end: (result: HttpExchange) => void): void {
   const chunks: Buffer[] = [];
   let size = 0;
   response.on('data', (chunk: Buffer) => {
@@ -101,7 +102,7 @@ function collect(response: IncomingMessage, end: (result: HttpExchange) => void)
 }
 
 /** Several addresses of one name fail together as an AggregateError, whose own message is empty. */
-function reasonOf(fault: Error): string {
+export function reasonOf(fault: Error): string {
   if (fault.message !== '') return fault.message;
   return 'code' in fault ? String(fault.code) : fault.name;
 }

@@ -113,6 +113,12 @@ export class ApplyFeed {
     return run.term;
   }
 
+  /** As `termAt`; undefined for what the log no longer tells, or is not committed. */
+  knownTermAt(index: LogIndex): Term | undefined {
+    const isKnown = index <= this.#known && index >= (this.#terms[0]?.firstIndex ?? 0);
+    return isKnown ? this.termAt(index) : undefined;
+  }
+
   compacted(index: LogIndex): void {
     // A snapshot was installed while the store compacted.
     if (index < (this.#terms[0]?.firstIndex ?? 0)) return;

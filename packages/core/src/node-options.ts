@@ -1,4 +1,4 @@
-import type { NodeId } from '@lockstep/contract/ids';
+import type { LogIndex, NodeId, Term } from '@lockstep/contract/ids';
 import type { CompactionPolicy } from './compaction.ts';
 import type { DiskSpace } from './free-space.ts';
 import type { LogStore, StoredLog } from './log/log-store.ts';
@@ -48,6 +48,8 @@ export interface ConsensusNode extends Consensus {
   readonly campaign: () => void;
   /** Hands leadership over, if this node leads: to `to`, or to the voter that has most of the log. */
   readonly transferLeader: (to?: NodeId) => void;
+  /** The term of a committed entry; undefined once compaction has passed it. */
+  readonly termAt: (index: LogIndex) => Term | undefined;
   readonly status: () => DriverStatus;
 }
 

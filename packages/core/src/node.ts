@@ -48,6 +48,7 @@ export function startNode(options: NodeOptions): ConsensusNode {
     resumeApply: () => node.loop.enter(() => node.feed.resume()),
     campaign: () => node.loop.enter(() => node.core.campaign()),
     transferLeader: (to) => node.loop.enter(() => node.transferLeader(to)),
+    termAt: (index) => node.feed.knownTermAt(index),
   };
 }
 

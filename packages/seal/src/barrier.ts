@@ -15,6 +15,7 @@ export type BarrierState =
       readonly keyring: Keyring;
       readonly log: RecordSealer;
       readonly values: RecordSealer;
+      readonly snapshots: RecordSealer;
     };
 
 /** What the consensus driver wants of a leader: seals one entry's transactions for its place. */
@@ -74,6 +75,7 @@ export class Barrier {
       state.keyring.wipe();
       state.log.forget();
       state.values.forget();
+      state.snapshots.forget();
     }
     this.#rootKey?.wipe();
     this.#rootKey = undefined;
@@ -106,6 +108,11 @@ export class Barrier {
     return this.#state.state === 'unsealed' ? this.#state.values : undefined;
   }
 
+  /** What seals snapshots that leave the cluster; undefined while sealed. */
+  snapshots(): RecordSealer | undefined {
+    return this.#state.state === 'unsealed' ? this.#state.snapshots : undefined;
+  }
+
   #open(configuration: SealConfiguration, rootKey: Secret): BarrierState {
     const clusterId = this.#clusterId;
     if (configuration.clusterId !== clusterId)
@@ -121,6 +128,7 @@ export class Barrier {
       keyring,
       log: new RecordSealer({ keyring, use: 'log', random }),
       values: new RecordSealer({ keyring, use: 'state', random }),
+      snapshots: new RecordSealer({ keyring, use: 'snapshot', random }),
     };
   }
 

@@ -91,6 +91,7 @@ async function answer(node: NodeContext, request: DoorRequest): Promise<DoorRepl
 
 function repliedBy(reply: DoorReply): Reply {
   if (reply.kind === 'reply') return reply.reply;
+  if (reply.kind === 'stream') return { data: { file: reply.fileName, bytes: reply.bytes } };
   return reply.kind === 'flat' ? { data: reply.body } : {};
 }
 

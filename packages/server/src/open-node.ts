@@ -23,6 +23,7 @@ import { nodeHandle, nodeRefused } from './node.ts';
 import type { NodeContext } from './node-context.ts';
 import { Offload } from './offload.ts';
 import { Positions } from './positions.ts';
+import { SnapshotSaver } from './saved/save-snapshot.ts';
 import { SealKeeper } from './seal-keeper.ts';
 import { sweep } from './sweep.ts';
 import { Sweeper } from './sweeper.ts';
@@ -103,7 +104,7 @@ async function openParts(parts: NodeParts): Promise<OpenNode> {
   const record = state.controlRecord;
   if (record !== undefined) keeper.adopt(decodeControlEntry(record).seal);
   openLater(keeper, log);
-  return await openDoors({ config, state, positions, keeper, autoSeal, consensus, log, wallMs, opened });
+  return await openDoors({ config, state, machine, positions, keeper, autoSeal, consensus, log, wallMs, opened });
 }
 
 function autoSealOf(config: NodeConfig): AutoSeal | undefined {
@@ -199,6 +200,7 @@ function setTimer(ms: number, run: () => void): () => void {
 interface DoorParts {
   readonly config: NodeConfig;
   readonly state: StateDb;
+  readonly machine: Machine;
   readonly positions: Positions;
   readonly keeper: SealKeeper;
   readonly autoSeal: AutoSeal | undefined;
@@ -230,6 +232,7 @@ async function openDoors(parts: DoorParts): Promise<OpenNode> {
     autoSeal: parts.autoSeal,
     log,
     wallMs,
+    saver: saverOf(parts, host),
     compact: async () => {
       consensus.stateSynced(await state.sync());
       return consensus.compactNow();
@@ -245,6 +248,20 @@ async function openDoors(parts: DoorParts): Promise<OpenNode> {
     reopenAudit: () => audit.reopen(),
     close: () => opened.disposeAsync(),
   };
+}
+
+function saverOf(parts: DoorParts, host: Host): SnapshotSaver {
+  const { config, state, keeper, consensus, machine, wallMs } = parts;
+  return new SnapshotSaver({
+    state,
+    keeper,
+    consensus,
+    factVersion: () => host.factVersion,
+    logTimeMs: machine.lastTimeMs,
+    wallMs,
+    nodeName: config.node.name,
+    clusterId: config.clusterId,
+  });
 }
 
 /** Opens both doors: from here on there are requests. */

@@ -24,7 +24,18 @@ export interface DoorRequest {
   readonly deadlineMs: number | undefined;
   /** Aborts when the caller went away or its deadline passed. */
   readonly signal: AbortSignal;
+  /**
+   * The body as it comes, of a write to one of `streamedWrites`; then `data` is empty. Nothing is read of it before it is asked
+   * for, so that who may not send it is refused at once. Throws `invalid-input` where it ends early.
+   */
+  readonly body?: AsyncIterable<Uint8Array>;
 }
+
+/** Writes whose body is too large to be held: it is handed on as it comes. */
+export const streamedWrites: ReadonlySet<string> = new Set([
+  'sys/storage/raft/snapshot',
+  'sys/storage/raft/snapshot-force',
+]);
 
 /** What the server answers; each door gives it its own shape. */
 export type DoorReply =
@@ -38,6 +49,16 @@ export type DoorReply =
     }
   /** `sys/health`, `sys/seal-status`, `sys/init`, `sys/unseal`, `sys/leader`: a bare body with the status that goes with it. */
   | { readonly kind: 'flat'; readonly status: number; readonly body: JsonObject }
+  /** A body too large to be held. When it throws, the door cuts the answer short. The door calls `close` in the end, read or not. */
+  | {
+      readonly kind: 'stream';
+      readonly requestId: string;
+      readonly contentType: string;
+      readonly fileName: string;
+      readonly bytes: number;
+      readonly chunks: AsyncIterable<Uint8Array>;
+      readonly close: () => Promise<void>;
+    }
   | {
       readonly kind: 'error';
       readonly code: ErrorCode;
@@ -49,6 +70,9 @@ export type DoorReply =
       readonly field?: string;
       readonly retryAfterSeconds?: number;
     };
+
+/** All that fits into one message. */
+export type WholeReply = Exclude<DoorReply, { readonly kind: 'stream' }>;
 
 /** The one function behind both doors. It rejects for faults of the program only; a door answers those with `internal`. */
 export type Handle = (request: DoorRequest) => Promise<DoorReply>;

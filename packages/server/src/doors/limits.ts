@@ -43,6 +43,8 @@ export const requestTimeoutMs = 30_000;
 export const keepAliveTimeoutMs = 120_000;
 /** A socket on which nothing moves, request under way or not. */
 export const socketIdleMs = 120_000;
+/** The answer to an upload: a snapshot of tens of gigabytes is checked, brought to a quorum and put in place before it. */
+export const uploadAnswerMs: number = 30 * 60_000;
 export const tlsHandshakeTimeoutMs = 5_000;
 /** How often Node looks for requests that are late. */
 export const connectionsCheckMs = 1_000;
@@ -57,6 +59,8 @@ export const closeGraceMs = 10_000;
 export const grpcStreamsMax = 128;
 /** Megabytes that one HTTP/2 session may hold of headers and frames in flight (Node's own default; grpc-js would lift it). */
 export const grpcSessionMegabytesMax = 10;
+/** Bytes of a stream in one message: below the 4 MiB that clients take unless told otherwise, enough that a message's cost vanishes. */
+export const grpcMessageDataBytes: number = 256 * KiB;
 /** A gRPC connection that is silent is pinged after this, */
 export const grpcKeepaliveMs = 60_000;
 /** and dropped when no answer comes within this. */

@@ -2,10 +2,7 @@ import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { tokenFacts } from '@lockstep/auth/token/facts';
-import { LogIndex } from '@lockstep/contract/ids';
 import { type Codec, WireError } from '@lockstep/contract/wire';
-import type { MemoryLogImage } from '@lockstep/core/log/memory-log';
-import type { Entry, SnapshotMeta } from '@lockstep/core/raft/types';
 import { kvFacts } from '@lockstep/engine-kv/facts';
 import { pkiFacts } from '@lockstep/engine-pki/facts';
 import { systemFacts } from '@lockstep/engine-system/facts';
@@ -16,7 +13,8 @@ import { hostFacts } from '../host-facts.ts';
 import { openState, type StateDb } from '../state/state-db.ts';
 import { snapshotsDirectory } from '../state/state-directory.ts';
 import { takeSnapshot } from './record.fixture.ts';
-import { openRecordedNode, type RecordedNode, until } from './recorded-node.fixture.ts';
+import { type PlayedFrom, playRecording } from './play-recording.fixture.ts';
+import type { RecordedNode } from './recorded-node.fixture.ts';
 import {
   digestOfSnapshot,
   factKinds,
@@ -43,32 +41,9 @@ afterEach(async () => {
   for (const made of folders.splice(0)) rmSync(made, { recursive: true });
 });
 
-/** All committed entries of a recording from `snapshot` on, as a log. */
-function imageOf(entries: readonly Entry[], snapshot: SnapshotMeta): MemoryLogImage {
-  const last = entries.at(-1);
-  if (last === undefined) throw new Error('the recording is empty');
-  return {
-    hardState: { term: last.term, vote: snapshot.membership.voters[0]!, commit: last.index },
-    snapshot,
-    membership: snapshot.membership,
-    appliedMembershipIndex: snapshot.index,
-    entries: entries.filter((entry) => entry.index > snapshot.index),
-  };
-}
-
-async function play(
-  folder: string,
-  directory: string,
-  from: 'the first entry' | 'the snapshot',
-): Promise<RecordedNode> {
-  const { clusterId, endMs, snapshot } = readRecording(folder);
-  const entries = readEntries(folder);
-  const start = { ...snapshot, id: '', index: LogIndex(0), term: entries[0]!.term };
-  const image = imageOf(entries, from === 'the snapshot' ? snapshot : start);
-  const node = await openRecordedNode({ image, directory, clusterId, staticKey: keyOf(folder), startMs: endMs });
+async function play(folder: string, directory: string, from: PlayedFrom): Promise<RecordedNode> {
+  const node = await playRecording(folder, { directory, from });
   nodes.push(node);
-  const last = entries.at(-1)!.index;
-  await until('the log is applied', () => node.state.appliedIndex >= last);
   return node;
 }
 

@@ -28,7 +28,7 @@ const format = 1;
 const recordMark = 1;
 const endMark = 0;
 const hashBytes = 32;
-const trailerBytes: number = 1 + 8 + hashBytes;
+export const trailerBytes: number = 1 + 8 + hashBytes;
 const storedValueBytesMax: number = valueBytesMax + recordOverheadBytes + 8;
 /** As in protos/lockstep/log/v1/state.proto. */
 export const snapshotHeaderWire: MessageCodec<{
@@ -48,6 +48,11 @@ export function indexOfSnapshot(id: string): LogIndex | undefined {
   const digits = /^(\d{16})-[0-9a-f]{64}$/.exec(id)?.[1];
   const index = digits === undefined ? Number.NaN : Number(digits);
   return Number.isSafeInteger(index) ? LogIndex(index) : undefined;
+}
+
+/** How many records a complete file holds, by its end. */
+export function recordsInTrailer(trailer: Uint8Array): number {
+  return Number(Buffer.from(trailer).readBigUInt64BE(1));
 }
 
 /** Writes a snapshot's file. `finish` makes it durable and returns the hash. */

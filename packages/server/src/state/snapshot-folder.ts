@@ -1,5 +1,5 @@
 import { statSync } from 'node:fs';
-import { open, readdir, rename, rm } from 'node:fs/promises';
+import { type FileHandle, open, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LockstepError } from '@lockstep/contract/errors';
 import { receivedBytesMax, snapshotsKept } from './limits.ts';
@@ -56,6 +56,11 @@ export class SnapshotFolder {
     } finally {
       await file.close();
     }
+  }
+
+  /** A complete snapshot, to be read through to its end even when it is pruned meanwhile; undefined when it is gone. */
+  async open(id: string): Promise<FileHandle | undefined> {
+    return indexOfSnapshot(id) === undefined ? undefined : await open(this.#path(id, 'snap'), 'r').catch(ifMissing);
   }
 
   /** Appends to what has been received. Refuses with `invalid-input` an id that is none, and bytes that don't follow. */

@@ -1,4 +1,4 @@
-import { rm } from 'node:fs/promises';
+import { type FileHandle, rm } from 'node:fs/promises';
 import { assert, LockstepError } from '@lockstep/contract/errors';
 import { LogIndex, type MountId, type NamespaceId } from '@lockstep/contract/ids';
 import type { KeyRange, ReadableState } from '@lockstep/contract/state';
@@ -183,6 +183,11 @@ export class StateDb {
       this.#isTaking = false;
       done(taken);
     });
+  }
+
+  /** A snapshot that was taken here, whole; undefined when it is gone. The caller closes it. */
+  openSnapshot(id: string): Promise<FileHandle | undefined> {
+    return this.#snapshots.open(id);
   }
 
   /** Bytes of a snapshot that is here; undefined when it is gone. */

@@ -5,7 +5,9 @@ import {
   Server,
   ServerCredentials,
   type ServerOptions,
+  type ServerReadableStream,
   type ServerUnaryCall,
+  type ServerWritableStream,
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
 import type { ServiceDefinition } from '@grpc/proto-loader';
@@ -23,6 +25,7 @@ import { type ErrorReply, errorReplyOf, isNothing } from '../reply-shape.ts';
 import { grpcError } from './grpc-error.ts';
 import { callResponse, typedResponse } from './grpc-reply.ts';
 import { callContext, callTarget, type Message, readableCall, type Target, typedTarget } from './grpc-request.ts';
+import { serveDownload, serveUpload } from './grpc-streams.ts';
 import { HealthService } from './health.ts';
 import { pathTemplate } from './path-template.ts';
 import { jsonFieldsOf, loadProtos, serviceOf } from './protos.ts';
@@ -111,6 +114,10 @@ function implementationOf(door: OpenDoor, name: string, service: ServiceDefiniti
   const implementation: UntypedServiceImplementation = {};
   for (const [method, definition] of Object.entries(service)) {
     const rpc = rpcTable[name]?.[method];
+    if (definition.requestStream || definition.responseStream) {
+      implementation[method] = streamingCall(door, `${name}.${method}`);
+      continue;
+    }
     if (rpc === undefined && method !== 'Call') throw new Error(`the RPC table has no ${name}.${method}`);
     const served: Method =
       rpc === undefined
@@ -124,6 +131,22 @@ function implementationOf(door: OpenDoor, name: string, service: ServiceDefiniti
     };
   }
   return implementation;
+}
+
+/** The calls whose messages are pieces of one large body. */
+function streamingCall(door: OpenDoor, name: string): UntypedServiceImplementation[string] {
+  const path = 'sys/storage/raft/snapshot';
+  switch (name) {
+    case 'lockstep.sys.v1.SysService.SaveSnapshot':
+      return (call: ServerWritableStream<Message, Message>) => void serveDownload(door, call, path);
+    case 'lockstep.sys.v1.SysService.RestoreSnapshot':
+      return (call: ServerReadableStream<Message, Message>, answer: sendUnaryData<Message>) => {
+        const pathOf = (first: Message): string => (first['force'] === true ? `${path}-force` : path);
+        void serveUpload(door, { call, answer, path: pathOf });
+      };
+    default:
+      throw new Error(`no such streaming RPC: ${name}`);
+  }
 }
 
 /** One call. Never rejects. */
@@ -147,7 +170,14 @@ async function serve(
     const reply = await door.handle({ ...context, ...target, requestId, signal: gone.signal });
     isAnswered = true;
     if (reply.kind === 'error') refuse(reply);
-    else if (reply.kind === 'reply' && isNothing(target.operation, reply.reply))
+    else if (reply.kind === 'stream') {
+      await reply.close();
+      refuse({
+        kind: 'error',
+        code: 'unsupported-operation',
+        messages: ['this is too large for one message: SaveSnapshot streams it'],
+      });
+    } else if (reply.kind === 'reply' && isNothing(target.operation, reply.reply))
       refuse({ kind: 'error', code: 'not-found', messages: [] });
     else answer(null, method.response(reply, requestId));
   } catch (fault) {

@@ -1,8 +1,8 @@
-import type { DoorReply } from '../door.ts';
+import type { WholeReply } from '../door.ts';
 import { authShape } from '../reply-shape.ts';
 import type { Message } from './grpc-request.ts';
 
-type Answer = Exclude<DoorReply, { kind: 'error' }>;
+type Answer = Exclude<WholeReply, { kind: 'error' }>;
 
 /** The response of a typed call: the reply's members by their names. Members that the response has no field for stay behind. */
 export function typedResponse(

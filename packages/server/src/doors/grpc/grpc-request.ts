@@ -1,4 +1,4 @@
-import type { Metadata, ServerUnaryCall } from '@grpc/grpc-js';
+import type { Metadata } from '@grpc/grpc-js';
 import { LockstepError } from '@lockstep/contract/errors';
 import { callerToken, passedOn, remoteAddress } from '../credentials.ts';
 import type { DoorRequest, RefusedRequest } from '../door.ts';
@@ -53,9 +53,17 @@ export function callTarget(message: Message): Target {
   return { operation, path: checkedPath(path), data: jsonOf('data', message['data_json'] ?? Buffer.alloc(0)) };
 }
 
+/** A call of whichever kind, as far as its head goes. */
+export interface AnyCall {
+  readonly metadata: Metadata;
+  readonly getPeer: () => string;
+  readonly getPath: () => string;
+  readonly getDeadline: () => Date | number;
+}
+
 /** What the metadata and connection of a call say. */
 export function callContext(
-  call: ServerUnaryCall<Message, Message>,
+  call: AnyCall,
   nowMs: number,
 ): Omit<DoorRequest, 'operation' | 'path' | 'data' | 'requestId' | 'signal'> {
   const { metadata } = call;
@@ -71,10 +79,7 @@ export function callContext(
 }
 
 /** What can be told of a call that is refused: for one whose path could not be made, the call's own name. Throws nothing. */
-export function readableCall(
-  call: ServerUnaryCall<Message, Message>,
-  target: Target | undefined,
-): Omit<RefusedRequest, 'requestId' | 'refusal'> {
+export function readableCall(call: AnyCall, target: Target | undefined): Omit<RefusedRequest, 'requestId' | 'refusal'> {
   return {
     operation: target?.operation,
     path: target?.path ?? call.getPath().replace(/^\//, ''),

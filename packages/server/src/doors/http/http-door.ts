@@ -20,7 +20,8 @@ import {
 import { errorReplyOf } from '../reply-shape.ts';
 import { drain, hasBody, readBody } from './http-body.ts';
 import { type HttpReply, httpReply } from './http-reply.ts';
-import { bodyFields, methodsServed, type RequestHead, readableHead, requestHead } from './http-request.ts';
+import { bodyFields, methodsServed, readableHead, type RequestHead, requestHead } from './http-request.ts';
+import { isUpload, sendStream, Uploads } from './http-streams.ts';
 import { listBytesOf, ListSocket, moveToListSocket, noteRequest } from './list-verb.ts';
 import { refuseConnection } from './refused-connection.ts';
 
@@ -55,12 +56,14 @@ export interface HttpDoor {
 export async function openHttpDoor(options: HttpDoorOptions): Promise<HttpDoor> {
   const limits: HttpLimits = { bodyBytesMax, connectionsMax, headersTimeoutMs, requestTimeoutMs, ...options.limits };
   const server = createServerFor(options, limits);
+  const uploads = new Uploads();
   const door: OpenDoor = {
     handle: options.handle,
     onRefused: options.onRefused,
     bodyBytesMax: limits.bodyBytesMax,
     newRequestId: options.newRequestId ?? randomUUID,
     onFault: options.onFault,
+    uploads,
     isClosing: false,
   };
   server.on('request', (request, response) => {
@@ -69,11 +72,12 @@ export async function openHttpDoor(options: HttpDoorOptions): Promise<HttpDoor> 
   });
   server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
     noteRequest(request, response);
-    // A body that is too large is refused before it is sent.
-    if (!(Number(request.headers['content-length'] ?? 0) > limits.bodyBytesMax)) response.writeContinue();
+    // A body that is too large is refused before it is sent; one that is streamed is asked for by whoever reads it.
+    const isTooLarge = Number(request.headers['content-length'] ?? 0) > limits.bodyBytesMax;
+    if (!isTooLarge && !isUpload(request)) response.writeContinue();
     void serve(door, request, response);
   });
-  acceptLists(server);
+  acceptLists(server, uploads);
   await listen(server, options);
   const address = server.address();
   if (address === null || typeof address === 'string') throw new Error('the HTTP door has no port');
@@ -92,6 +96,7 @@ interface OpenDoor {
   readonly bodyBytesMax: number;
   readonly newRequestId: () => string;
   readonly onFault: (fault: unknown, requestId: string) => void;
+  readonly uploads: Uploads;
   isClosing: boolean;
 }
 
@@ -109,14 +114,24 @@ async function serve(door: OpenDoor, request: IncomingMessage, response: ServerR
   try {
     const head = requestHead(request);
     ({ known } = head);
-    const body = head.takesBody ? await readBody(request, door.bodyBytesMax) : noBody;
-    if (!head.takesBody && hasBody(request)) drain(request);
-    answer = await door.handle({ ...head.known, data: bodyFields(head, body), requestId, signal: gone.signal });
+    if (isUpload(request)) {
+      const body = door.uploads.read(request, response);
+      answer = await door.handle({ ...head.known, data: {}, body, requestId, signal: gone.signal });
+      if (!request.complete) drain(request);
+    } else {
+      const body = head.takesBody ? await readBody(request, door.bodyBytesMax) : noBody;
+      if (!head.takesBody && hasBody(request)) drain(request);
+      answer = await door.handle({ ...head.known, data: bodyFields(head, body), requestId, signal: gone.signal });
+    }
   } catch (fault) {
     const refusal = errorReplyOf(fault);
     if (refusal.code === 'internal') door.onFault(fault, requestId);
     if (!request.complete) drain(request);
     answer = await door.onRefused({ ...(known ?? readableHead(request)), requestId, refusal });
+  }
+  if (answer.kind === 'stream') {
+    await sendStream(response, answer, (fault) => door.onFault(fault, requestId));
+    return;
   }
   if (response.destroyed) return;
   send(door, response, httpReply(known?.operation ?? 'read', known?.path ?? '', answer));
@@ -168,12 +183,12 @@ function createServerFor(options: HttpDoorOptions, limits: HttpLimits): Server {
 }
 
 /** Moves a connection that sends LIST to a parser of its own; refuses all else that the first parser could not read. */
-function acceptLists(server: Server): void {
+function acceptLists(server: Server, uploads: Uploads): void {
   const moved = new WeakSet<object>();
   const accepted = server instanceof Object && 'setSecureContext' in server ? 'secureConnection' : 'connection';
   server.on('clientError', (fault, socket) => {
     // The parser that failed still reports that its request never came to an end.
-    if (moved.has(socket)) return;
+    if (moved.has(socket) || uploads.mayTakeLonger(fault, socket)) return;
     const bytes = socket instanceof Socket && socket.writable ? listBytesOf(fault, socket) : undefined;
     if (bytes === undefined || !(socket instanceof Socket)) {
       refuseConnection(fault, socket);

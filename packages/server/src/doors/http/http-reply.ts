@@ -1,7 +1,7 @@
 import type { Operation } from '@lockstep/contract/engine';
 import { errorTable } from '@lockstep/contract/errors';
 import type { JsonObject } from '@lockstep/contract/json';
-import type { DoorReply } from '../door.ts';
+import type { DoorReply, WholeReply } from '../door.ts';
 import { authShape, type ErrorReply, isNothing } from '../reply-shape.ts';
 
 /** A whole HTTP reply. An undefined body is an empty one. */
@@ -17,7 +17,7 @@ export interface HttpReply {
 export const jsonType = 'application/json';
 
 /** Vault's wire form of an answer to `operation` on `path`. */
-export function httpReply(operation: Operation, path: string, answer: DoorReply): HttpReply {
+export function httpReply(operation: Operation, path: string, answer: WholeReply): HttpReply {
   if (answer.kind === 'error') return errorBody(answer);
   if (answer.kind === 'flat') return json(answer.status, answer.body);
   const { reply } = answer;

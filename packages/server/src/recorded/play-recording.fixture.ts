@@ -1,0 +1,41 @@
+import { LogIndex } from '@lockstep/contract/ids';
+import type { MemoryLogImage } from '@lockstep/core/log/memory-log';
+import type { Entry, SnapshotMeta } from '@lockstep/core/raft/types';
+import { openRecordedNode, type RecordedNode, recordedNodeId, until } from './recorded-node.fixture.ts';
+import { readEntries, readRecording } from './recording.fixture.ts';
+
+export type PlayedFrom = 'the first entry' | 'the snapshot';
+
+/** A node with a recording's log, once its state holds all of it. `directory` is empty, or holds the state as of the snapshot. */
+export async function playRecording(
+  folder: string,
+  to: { readonly directory: string; readonly from: PlayedFrom },
+): Promise<RecordedNode> {
+  const { clusterId, staticKey, endMs, snapshot } = readRecording(folder);
+  const entries = readEntries(folder);
+  const [first, last] = [entries.at(0), entries.at(-1)];
+  if (first === undefined || last === undefined) throw new Error('the recording is empty');
+  const start = { ...snapshot, id: '', index: LogIndex(0), term: first.term };
+  const node = await openRecordedNode({
+    image: imageOf(entries, to.from === 'the snapshot' ? snapshot : start),
+    directory: to.directory,
+    clusterId,
+    staticKey: Buffer.from(staticKey, 'hex'),
+    startMs: endMs,
+  });
+  await until('the log is applied', () => node.state.appliedIndex >= last.index);
+  return node;
+}
+
+/** All committed entries of a recording from `snapshot` on, as a log. */
+function imageOf(entries: readonly Entry[], snapshot: SnapshotMeta): MemoryLogImage {
+  const last = entries.at(-1);
+  if (last === undefined) throw new Error('the recording is empty');
+  return {
+    hardState: { term: last.term, vote: recordedNodeId, commit: last.index },
+    snapshot,
+    membership: snapshot.membership,
+    appliedMembershipIndex: snapshot.index,
+    entries: entries.filter((entry) => entry.index > snapshot.index),
+  };
+}
