@@ -10,7 +10,7 @@ import { jsonDepthMax, jsonTokensMax } from './limits.ts';
  */
 export function parseJsonObject(bytes: Buffer): { readonly [name: string]: unknown } {
   if (!isUtf8(bytes)) refuse('is not UTF-8');
-  const found = scan(bytes);
+  const found = scanJson(bytes, { looks: 0 });
   const value = parse(bytes);
   if (value === null) return {};
   if (!isObject(value)) return refuse('must be a JSON object');
@@ -35,16 +35,25 @@ function parse(bytes: Buffer): unknown {
 const quote = 0x22;
 const backslash = 0x5c;
 
-/** Bounds depth and tokens, checks numbers, and tells whether any string could be a key that pollutes prototypes. */
-function scan(bytes: Buffer): { readonly isSuspicious: boolean } {
+/** How often a byte was looked at: what a scan costs, on any machine. */
+export interface ScanCost {
+  looks: number;
+}
+
+/**
+ * Bounds depth and tokens, checks numbers, and tells whether any string could be a key that pollutes prototypes. Looks at each byte
+ * `jsonLooksPerByteMax` times at most, whatever the bytes are.
+ */
+export function scanJson(bytes: Buffer, cost: ScanCost): { readonly isSuspicious: boolean } {
   let depth = 0;
   let tokens = 0;
   let isSuspicious = false;
   let at = 0;
   while (at < bytes.length) {
     const byte = bytes[at] ?? 0;
+    cost.looks += 1;
     if (byte === quote) {
-      const end = endOfString(bytes, at + 1);
+      const end = endOfString(bytes, at + 1, cost);
       isSuspicious ||= mayBeForbiddenKey(bytes, at + 1, end);
       at = end + 1;
       tokens += 1;
@@ -59,6 +68,7 @@ function scan(bytes: Buffer): { readonly isSuspicious: boolean } {
     } else if (byte <= 0x20 || byte === 0x2c || byte === 0x3a) at += 1;
     else {
       const end = endOfWord(bytes, at);
+      cost.looks += end - at;
       if (byte === 0x2d || (byte >= 0x30 && byte <= 0x39)) checkNumber(bytes, at, end);
       at = end;
       tokens += 1;
@@ -68,12 +78,15 @@ function scan(bytes: Buffer): { readonly isSuspicious: boolean } {
   return { isSuspicious };
 }
 
-function endOfString(bytes: Buffer, start: number): number {
+function endOfString(bytes: Buffer, start: number, cost: ScanCost): number {
   for (let at = start; ; at++) {
-    const end = bytes.indexOf(quote, at);
-    if (end < 0) return bytes.length;
+    const found = bytes.indexOf(quote, at);
+    const end = found < 0 ? bytes.length : found;
+    cost.looks += end - at;
+    if (found < 0) return end;
     let escapes = 0;
     while (bytes[end - 1 - escapes] === backslash && end - 1 - escapes >= start) escapes += 1;
+    cost.looks += escapes + 1;
     if (escapes % 2 === 0) return end;
     at = end;
   }

@@ -32,6 +32,9 @@ export const jsonDepthMax = 64;
 /** Strings, numbers, objects, arrays in one body. 1 MiB of `{},` blocks the loop for 280 ms; this many parse in 3. */
 export const jsonTokensMax: number = 32 * KiB;
 
+/** How often the scan of a body may look at one of its bytes, so that no body of 1 MiB costs more than another: tests hold it to this. */
+export const jsonLooksPerByteMax = 3;
+
 /** The longest that a request may wait for its answer; longer deadlines are cut to it. Below `socketIdleMs`, so that the answer still finds its socket. */
 export const deadlineMsMax = 90_000;
 
