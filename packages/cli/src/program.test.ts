@@ -97,6 +97,8 @@ describe('exit code 1: wrong use, nothing is sent', () => {
     ['dev --nodes 0', 'nodes must be from 1 to 9'],
     ['dev --nodes 10', 'nodes must be from 1 to 9'],
     ['server', "required option '--config <file>' not specified"],
+    ['server --config /nowhere', "the node did not start: /nowhere can't be read as JSON: ENOENT"],
+    ['dev --dir /dev/null/x', 'the cluster did not start: ENOTDIR'],
   ])('%s: %s', async (line, message) => {
     const got = await lockstep(line);
     expect(got.err).toContain(message);

@@ -52,7 +52,7 @@ function buildProgram(terminal: Terminal, exitWith: (code: number) => void): Com
         "the authority that signed the node's certificate (LOCKSTEP_CACERT, VAULT_CACERT)",
       ),
     )
-    .addOption(new Option('--namespace <name>', '(LOCKSTEP_NAMESPACE, VAULT_NAMESPACE)'))
+    .addOption(new Option('--namespace <name>', 'only root so far (LOCKSTEP_NAMESPACE, VAULT_NAMESPACE)'))
     .addOption(
       new Option('--tls-skip-verify', "don't check the node's certificate (LOCKSTEP_SKIP_VERIFY, VAULT_SKIP_VERIFY)"),
     )

@@ -1,15 +1,13 @@
 // One node as a process: node main.ts --config FILE
 import { parseArgs } from 'node:util';
-import { LockstepError } from '@lockstep/contract/errors';
 import { readConfig } from './config.ts';
 import { faultFields, openLog } from './log.ts';
 import { openNode } from './open-node.ts';
+import { startFailure } from './start-failure.ts';
 import { exitHurried, onStopSignals } from './stop-signals.ts';
 
 /** As sysexits' EX_IOERR: a write failed, and what is on the disk is no longer known. A supervisor starts the node again. */
 const exitAfterFault = 74;
-/** As sysexits' EX_DATAERR: what is on the disk is damaged. To start the node again would not help, so a supervisor should not. */
-const exitDamaged = 65;
 /** Longest wait for requests under way when asked to stop. */
 const drainMs = 5_000;
 
@@ -62,9 +60,8 @@ if (import.meta.main) {
     process.exit(2);
   }
   runServer(values.config, { stopsWithStdin: values['stop-with-stdin'] === true }).catch((error: unknown) => {
-    process.stderr.write(
-      `lockstep: ${error instanceof LockstepError ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
-    );
-    process.exit(error instanceof LockstepError && error.code === 'damaged' ? exitDamaged : 1);
+    const { message, exitCode } = startFailure(error);
+    process.stderr.write(`lockstep: ${message}\n`);
+    process.exit(exitCode);
   });
 }

@@ -29,12 +29,16 @@ export function devCommand(): Command {
       if (options.nodes < 1 || options.nodes > nodesMax) throw localFailure(`nodes must be from 1 to ${nodesMax}`);
       if (options.basePort < 1 || options.basePort > 65_000) throw localFailure('base-port must be from 1 to 65000');
       const { runDev } = await import('@lockstep/server/dev');
-      await runDev({
+      const { startFailure } = await import('@lockstep/server/start-failure');
+      const running = runDev({
         nodes: options.nodes,
         directory: options.dir,
         basePort: options.basePort,
         plainHttp: options.plainHttp ?? false,
         jsonFile: options.json,
+      });
+      await running.catch((error: unknown) => {
+        throw localFailure(`the cluster did not start: ${startFailure(error).message}`);
       });
     });
 }

@@ -50,8 +50,9 @@ function statusRows(seal: JsonObject, leader: JsonObject): readonly Row[] {
     seal['sealed'] === true && seal['initialized'] === true
       ? ['Unseal Progress', `${spelled(seal['progress'] ?? 0)}/${spelled(seal['t'])}`]
       : undefined,
-    ['Version', seal['version']],
-    'build_version' in seal ? ['Build Version', seal['build_version']] : undefined,
+    ['Version', seal['build_version'] ?? seal['version']],
+    // The version of Vault's API that clients switch features by.
+    'build_version' in seal ? ['API Level', seal['version']] : undefined,
     'storage_type' in seal ? ['Storage Type', seal['storage_type']] : undefined,
     'cluster_name' in seal ? ['Cluster Name', seal['cluster_name']] : undefined,
     'cluster_id' in seal ? ['Cluster ID', seal['cluster_id']] : undefined,

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { command } from '../command.ts';
+import { Failure } from '../failure.ts';
 
 /** `server`. */
 export function serverCommand(): Command {
@@ -7,6 +8,10 @@ export function serverCommand(): Command {
     .requiredOption('--config <file>', "the node's configuration")
     .action(async (options: { readonly config: string }) => {
       const { runServer } = await import('@lockstep/server/main');
-      await runServer(options.config);
+      const { startFailure } = await import('@lockstep/server/start-failure');
+      await runServer(options.config).catch((error: unknown) => {
+        const { message, exitCode } = startFailure(error);
+        throw new Failure(exitCode, `the node did not start: ${message}`);
+      });
     });
 }

@@ -1,3 +1,7 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { text } from 'node:stream/consumers';
+import { fileURLToPath } from 'node:url';
 import { ChannelCredentials, Client, type ServiceError, status } from '@grpc/grpc-js';
 import { type ErrorCode, errorTable } from '@lockstep/contract/errors';
 import protobuf from 'protobufjs';
@@ -87,6 +91,19 @@ function detailsOf(fault: ServiceError): {
   };
 }
 
+const commandLine = fileURLToPath(new URL('../../../../scripts/lockstep', import.meta.url));
+
+/** One run of a checkout's command `lockstep`, as from a shell. */
+async function overCommandLine(): Promise<{ exit: number; out: string; err: string }> {
+  const child = spawn(commandLine, ['read', 'x'], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, VAULT_ADDR: `http://127.0.0.1:${http.port}`, VAULT_TOKEN: 'hvs.x', VAULT_FORMAT: '' },
+  });
+  const [out, err] = [text(child.stdout), text(child.stderr)];
+  const [exit]: unknown[] = await once(child, 'exit');
+  return { exit: Number(exit), out: await out, err: await err };
+}
+
 const codes = Object.keys(errorTable) as readonly ErrorCode[];
 
 describe('each code is the same refusal through both doors', () => {
@@ -114,6 +131,15 @@ describe('each code is the same refusal through both doors', () => {
         },
       ],
     });
+  });
+});
+
+describe('each code is one exit code of the command, which says on standard error what it is', () => {
+  test.each(codes)('%s', async (code) => {
+    answer = { kind: 'error', code, messages: [`it is ${code}`], field: 'ttl' };
+    const { exit, out, err } = await overCommandLine();
+    expect({ exit, out }).toEqual({ exit: errorTable[code].exit, out: '' });
+    expect(err).toContain(`Code: ${errorTable[code].http} (${code}, field ttl). Errors:\n\n* it is ${code}\n`);
   });
 });
 
