@@ -6,6 +6,11 @@ import { comesTrue, pause, pick, shuffled } from './wait.ts';
 
 const startedWithinMs = 30_000;
 const compactAnswersWithinMs = 5_000;
+const crashes = 5;
+/** Twice what a node takes to open its files and to catch up. */
+const crashAfterMsMax = 3_000;
+/** What a node must miss before its log is no use any more. */
+const missedMs = 1_000;
 
 /** Processes that are killed, paused, and restarted in turn. */
 export const processFaults: readonly Fault[] = [
@@ -17,6 +22,8 @@ export const processFaults: readonly Fault[] = [
     inject: async (arena) => await killed(arena, shuffled(arena.nodes, arena.random).slice(0, arena.minority)),
   },
   { name: 'killed, back by a snapshot', inject: async (arena) => await leftBehind(arena) },
+  { name: 'crash loop', inject: async (arena) => await crashLoop(arena, { isBehind: false }) },
+  { name: 'crash loop on the way to a snapshot', inject: async (arena) => await crashLoop(arena, { isBehind: true }) },
   { name: 'all killed', inject: async (arena) => await killed(arena, arena.nodes) },
   { name: 'leader paused', inject: async (arena) => await paused([await arena.cluster.waitForLeader()]) },
   { name: 'follower paused', inject: async (arena) => await paused([await follower(arena)]) },
@@ -52,11 +59,7 @@ async function leftBehind(arena: Arena): Promise<Injected> {
   return {
     target: node.name,
     heal: async () => {
-      for (const other of arena.others(node))
-        await Promise.race([
-          arena.cluster.call(other, 'POST', 'sys/storage/raft/compact', {}).catch(() => undefined),
-          pause(compactAnswersWithinMs),
-        ]);
+      await compactOthers(arena, node);
       arena.start(node);
       await ready(arena, [node]);
       let installed = 0;
@@ -65,6 +68,39 @@ async function leftBehind(arena: Arena): Promise<Injected> {
         return installed > 0;
       });
       return installed > 0 ? `${installed} snapshots installed` : undefined;
+    },
+  };
+}
+
+async function compactOthers(arena: Arena, node: DevNode): Promise<void> {
+  for (const other of arena.others(node))
+    await Promise.race([
+      arena.cluster.call(other, 'POST', 'sys/storage/raft/compact', {}).catch(() => undefined),
+      pause(compactAnswersWithinMs),
+    ]);
+}
+
+/** A node that is killed again and again while it opens its files, catches up, or installs a snapshot. */
+async function crashLoop(arena: Arena, { isBehind }: { readonly isBehind: boolean }): Promise<Injected> {
+  const node = await follower(arena);
+  await arena.kill(node);
+  const loop = async (): Promise<void> => {
+    if (isBehind) await pause(missedMs);
+    for (let crash = 0; crash < crashes; crash++) {
+      if (isBehind) await compactOthers(arena, node);
+      arena.start(node);
+      await pause(arena.random() * crashAfterMsMax);
+      await arena.kill(node);
+    }
+  };
+  const looping = loop();
+  return {
+    target: node.name,
+    heal: async () => {
+      await looping;
+      arena.start(node);
+      await ready(arena, [node]);
+      return `${crashes + 1} kills`;
     },
   };
 }
