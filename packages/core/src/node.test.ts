@@ -3,7 +3,6 @@ import { expect, test } from 'vitest';
 import { proposalsWaitingMax, transactionBytesMax } from './limits.ts';
 import type { ProposeOutcome, ReadOutcome } from './port.ts';
 import { type TestNode, TestNodes } from './test-nodes.ts';
-import { defaultTimings } from './timings.ts';
 
 function propose(at: TestNode, text: string | Uint8Array): { outcome: ProposeOutcome | undefined } {
   const result: { outcome: ProposeOutcome | undefined } = { outcome: undefined };
@@ -296,8 +295,8 @@ test('a crash between the switch of the state and the reset of the log is finish
     nodes.nodes.map((node) => node.id),
     { image, machine: behind.machine },
   );
-  // The leader learns of the restart when it offers the snapshot again.
-  nodes.time.pass(defaultTimings.snapshotOfferMs + 3_000);
+  // The leader learns of the restart when it hears of the node again, and offers the snapshot anew.
+  nodes.time.pass(3_000);
   propose(nodes.get(1), 'after');
   nodes.time.pass(200);
   expect(again.errors).toEqual([]);

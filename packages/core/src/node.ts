@@ -383,7 +383,10 @@ class Driver {
     const isForged = message.from !== from || message.to !== this.#options.id;
     if (isForged || !this.#disk.admits(from, message)) this.#messagesDropped++;
     else if (message.type === 'snapshot') this.#install.offered(message);
-    else this.core.step(message);
+    else {
+      if (message.type === 'heartbeat-reply') this.#offers.answeredBy(from);
+      this.core.step(message);
+    }
   }
 
   /** It must not vote with what it has forgotten, in this run or a later one. */
@@ -408,6 +411,7 @@ class Driver {
 
   #disconnected(from: NodeId): void {
     this.core.reportUnreachable(from);
+    this.#offers.disconnected(from);
     this.proposals.disconnected(from);
     this.reads.disconnected(from);
   }

@@ -31,6 +31,8 @@ export class SnapshotOffers {
   readonly #options: SnapshotOffersOptions;
   readonly #wanted = new Map<NodeId, LogIndex>();
   readonly #offers = new Map<NodeId, Offer>();
+  /** Nodes with an offer whose connection has ended since they answered. */
+  readonly #lost = new Set<NodeId>();
   #latest: SnapshotMeta | undefined;
   /** Set while a snapshot is being taken: it will be of this index or a later one. */
   #takingFrom: LogIndex | undefined;
@@ -44,6 +46,20 @@ export class SnapshotOffers {
   wanted(to: NodeId, minIndex: LogIndex): void {
     this.#wanted.set(to, minIndex);
     this.#serve();
+  }
+
+  /** A node that installs a snapshot may have ended with its connection. */
+  disconnected(node: NodeId): void {
+    if (this.#offers.has(node)) this.#lost.add(node);
+  }
+
+  /** Such a node is back, and hears this one: it is offered the snapshot again at once, and goes on with what it has. */
+  answeredBy(node: NodeId): void {
+    if (!this.#lost.delete(node)) return;
+    const offer = this.#offers.get(node);
+    // Nothing speaks against the snapshot itself, so that this attempt doesn't count.
+    if (offer !== undefined)
+      this.#offers.set(node, { ...offer, attempts: offer.attempts - 1, againMs: this.#options.clock.nowMs() });
   }
 
   /** The lowest index from which a follower that installs a snapshot will go on reading the log. */
@@ -61,6 +77,7 @@ export class SnapshotOffers {
     if (this.#options.core.role !== 'leader') {
       this.#wanted.clear();
       this.#offers.clear();
+      this.#lost.clear();
     }
     if (this.#offers.size === 0) return;
     const nowMs = this.#options.clock.nowMs();
