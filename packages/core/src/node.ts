@@ -239,9 +239,14 @@ class Driver {
     this.reads.drain();
     this.proposals.drain();
     if (isTick) this.#tick();
-    const rounds = this.#drainReady();
+    let rounds = this.#drainReady();
+    // Callers whose transactions were applied just now may have brought their next ones: those leave in the same frames.
+    if (rounds > 0 && this.proposals.waitingCount > 0) {
+      this.proposals.drain();
+      rounds += this.#drainReady();
+    }
     this.#commits.start(isTick);
-    this.#outbox.flush(this.#peers);
+    this.#outbox.flush(this.#peers, isTick ? 'all' : 'news');
     // What waits may go on now that something has moved; otherwise the next input or tick wakes it.
     if (rounds > 0 && (this.core.hasReady() || this.proposals.waitingCount > 0 || this.reads.hasWaiting))
       this.loop.wake();
@@ -410,6 +415,7 @@ class Driver {
   }
 
   #disconnected(from: NodeId): void {
+    this.#outbox.disconnected(from);
     this.core.reportUnreachable(from);
     this.#offers.disconnected(from);
     this.proposals.disconnected(from);
@@ -448,6 +454,6 @@ class Driver {
     this.#install.close();
     this.proposals.close();
     this.reads.close();
-    this.#outbox.flush(this.#peers);
+    this.#outbox.flush(this.#peers, 'all');
   }
 }
