@@ -237,14 +237,12 @@ class Driver {
     this.#install.deliver();
     this.#clocks.maybeAsk();
     this.reads.drain();
-    this.proposals.drain();
     if (isTick) this.#tick();
+    this.proposals.drain();
     let rounds = this.#drainReady();
     // Callers whose transactions were applied just now may have brought their next ones: those leave in the same frames.
-    if (rounds > 0 && this.proposals.waitingCount > 0) {
-      this.proposals.drain();
-      rounds += this.#drainReady();
-    }
+    this.proposals.drain();
+    rounds += this.#drainReady();
     this.#commits.start(isTick);
     this.#outbox.flush(this.#peers, isTick ? 'all' : 'news');
     // What waits may go on now that something has moved; otherwise the next input or tick wakes it.
@@ -263,10 +261,7 @@ class Driver {
 
   #drainReady(): number {
     let rounds = 0;
-    while (rounds < readyRoundsMax && this.core.hasReady()) {
-      this.#do(this.core.ready());
-      rounds++;
-    }
+    for (; rounds < readyRoundsMax && this.core.hasReady(); rounds++) this.#do(this.core.ready());
     return rounds;
   }
 
