@@ -45,7 +45,7 @@ export class DiskCare {
       membership: () => memberships.current,
       send,
       own: () => this.#own(),
-      run: node.random(2 ** 48),
+      run: node.random(2 ** 47),
       memory,
       log,
       onRolledBack: options.onRolledBack,
