@@ -1,5 +1,6 @@
 import { createHmac, type KeyObject } from 'node:crypto';
 import { fingerprintsKept, fingerprintsSeenOnceKept, rememberedValueCharsMax } from './limits.ts';
+import { Recent } from './recent.ts';
 
 /**
  * Stands for a value in the audit: `hmac-sha256:` and the hex of an HMAC under the cluster's audit key. Equal values have equal
@@ -7,8 +8,8 @@ import { fingerprintsKept, fingerprintsSeenOnceKept, rememberedValueCharsMax } f
  */
 export class Fingerprints {
   readonly #key: KeyObject;
-  readonly #known = new Map<string, string>();
-  readonly #seenOnce = new Set<string>();
+  readonly #known = new Recent<string>(fingerprintsKept);
+  readonly #seenOnce = new Recent<true>(fingerprintsSeenOnceKept);
 
   constructor(key: KeyObject) {
     this.#key = key;
@@ -31,20 +32,7 @@ export class Fingerprints {
   }
 
   #remember(value: string, fingerprint: string): void {
-    if (this.#seenOnce.delete(fingerprint)) {
-      this.#known.set(value, fingerprint);
-      if (this.#known.size > fingerprintsKept) deleteOldest(this.#known);
-      return;
-    }
-    this.#seenOnce.add(fingerprint);
-    if (this.#seenOnce.size > fingerprintsSeenOnceKept) deleteOldest(this.#seenOnce);
-  }
-}
-
-/** Maps and sets keep the order of insertion. */
-function deleteOldest(from: Map<string, string> | Set<string>): void {
-  for (const oldest of from.keys()) {
-    from.delete(oldest);
-    return;
+    if (this.#seenOnce.delete(fingerprint)) this.#known.set(value, fingerprint);
+    else this.#seenOnce.set(fingerprint, true);
   }
 }

@@ -10,13 +10,13 @@ export const valuesPerLineMax = 2000;
 /** Characters of one audit line: a request of 1 MiB whose names all have to be escaped is below it. */
 export const lineCharsMax: number = 8 * MiB;
 
-/** Fingerprints remembered: issuer certificates, accessors, field values that every request repeats. */
+/** Fingerprints remembered, and at most twice as many: issuer certificates, accessors, field values that every request repeats. */
 export const fingerprintsKept = 512;
 
 /** A longer value is not remembered: two certificates of a chain are below it. */
 export const rememberedValueCharsMax: number = 8 * KiB;
 
-/** Fingerprints of which it is remembered that they were seen once. They are no secrets, 80 bytes each. */
+/** Fingerprints of which it is remembered that they were seen once. They are no secrets, 80 bytes each; at most twice as many. */
 export const fingerprintsSeenOnceKept = 4096;
 
 /** Lines that wait for a sink, two for each request that a node takes at once. Beyond it requests are refused. */

@@ -56,18 +56,23 @@ interface DerivedKey {
 /** Seals many records under one derived key. Must not outlive the batch that it was made for. */
 export class BatchSealer {
   readonly #derived: DerivedKey;
+  readonly #keyVersion: number;
   readonly #head: Buffer;
   readonly #aad: AdditionalData;
   readonly #nonce = Buffer.alloc(12);
   #counter = 0;
 
   /** `salt`: 24 bytes that no other batch has ever had. */
-  constructor(options: { readonly useKey: UseKey; readonly context: RecordContext; readonly salt: Uint8Array }) {
+  constructor(options: {
+    readonly useKey: UseKey;
+    readonly context: RecordContext | AdditionalData;
+    readonly salt: Uint8Array;
+  }) {
     const { useKey, context, salt } = options;
     assert(salt.length === saltBytes, `a salt has ${saltBytes} bytes`);
     this.#derived = deriveKey(useKey.key, salt);
-    this.#aad = new AdditionalData(context);
-    this.#aad.setKeyVersion(useKey.version);
+    this.#keyVersion = useKey.version;
+    this.#aad = additionalData(context);
     this.#head = Buffer.allocUnsafeSlow(counterAt);
     this.#head[0] = formatVersion;
     this.#head.writeUInt32BE(useKey.version, 1);
@@ -86,7 +91,7 @@ export class BatchSealer {
     this.#counter += 1;
     this.#nonce.writeUInt32BE(this.#counter, 8);
     const gcm = createCipheriv(cipher, this.#derived.key, this.#nonce, tagLength);
-    gcm.setAAD(this.#aad.at(place));
+    gcm.setAAD(this.#aad.of(this.#keyVersion, place));
     const ciphertext = gcm.update(plaintext);
     gcm.final();
     const record = Buffer.allocUnsafe(bodyAt + ciphertext.length + tagBytes);
@@ -106,11 +111,11 @@ export class RecordOpener {
   readonly #nonce = Buffer.alloc(12);
 
   constructor(options: {
-    readonly context: RecordContext;
+    readonly context: RecordContext | AdditionalData;
     readonly keyOf: (version: number) => KeyObject | undefined;
   }) {
     this.#keyOf = options.keyOf;
-    this.#aad = new AdditionalData(options.context);
+    this.#aad = additionalData(options.context);
   }
 
   /**
@@ -126,8 +131,7 @@ export class RecordOpener {
     if (!timingSafeEqual(view.subarray(commitAt, counterAt), derived.commit)) throw broken('belongs to another key');
     view.copy(this.#nonce, 8, counterAt, bodyAt);
     const gcm = createDecipheriv(cipher, derived.key, this.#nonce, tagLength);
-    this.#aad.setKeyVersion(view.readUInt32BE(1));
-    gcm.setAAD(this.#aad.at(place));
+    gcm.setAAD(this.#aad.of(view.readUInt32BE(1), place));
     gcm.setAuthTag(view.subarray(view.length - tagBytes));
     const plaintext = gcm.update(view.subarray(bodyAt, view.length - tagBytes));
     try {
@@ -177,8 +181,8 @@ function broken(how: string): LockstepError {
   return new LockstepError('internal', `a sealed record does not open: it ${how}`);
 }
 
-/** Builds the additional data in one buffer, of which only the key version and the place ever change. */
-class AdditionalData {
+/** A context's additional data, made in one buffer of which only the key version and the place ever change: what is returned holds until the next call. */
+export class AdditionalData {
   readonly #buffer: Buffer;
   readonly #placeAt: number;
 
@@ -191,18 +195,19 @@ class AdditionalData {
     this.#buffer.set(head);
   }
 
-  setKeyVersion(version: number): void {
-    this.#buffer.writeUInt32BE(version, 1);
-  }
-
-  at(place: Place): Buffer {
+  of(keyVersion: number, place: Place): Buffer {
     const length = typeof place === 'string' ? Buffer.byteLength(place) : place.length;
     if (length > placeBytesMax)
       throw new LockstepError('too-large', `a sealed record's place has at most ${placeBytesMax} bytes, not ${length}`);
+    this.#buffer.writeUInt32BE(keyVersion, 1);
     if (typeof place === 'string') this.#buffer.write(place, this.#placeAt, 'utf8');
     else this.#buffer.set(place, this.#placeAt);
     return this.#buffer.subarray(0, this.#placeAt + length);
   }
+}
+
+function additionalData(of: RecordContext | AdditionalData): AdditionalData {
+  return of instanceof AdditionalData ? of : new AdditionalData(of);
 }
 
 function checkedName(name: string, what: string): Buffer {

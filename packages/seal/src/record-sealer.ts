@@ -1,5 +1,5 @@
 import { assert } from '@lockstep/contract/errors';
-import { BatchSealer, type Place, RecordOpener, saltBytes } from './aead.ts';
+import { AdditionalData, BatchSealer, type Place, RecordOpener, saltBytes } from './aead.ts';
 import type { Keyring, KeyUse } from './keyring.ts';
 import type { Random } from './random.ts';
 
@@ -8,6 +8,7 @@ export class RecordSealer {
   readonly #keyring: Keyring;
   readonly #use: KeyUse;
   readonly #random: Random;
+  readonly #context: AdditionalData;
   readonly #opener: RecordOpener;
 
   constructor(options: { readonly keyring: Keyring; readonly use: KeyUse; readonly random: Random }) {
@@ -15,8 +16,9 @@ export class RecordSealer {
     this.#keyring = keyring;
     this.#use = use;
     this.#random = random;
+    this.#context = new AdditionalData({ clusterId: keyring.clusterId, purpose: use });
     this.#opener = new RecordOpener({
-      context: { clusterId: keyring.clusterId, purpose: use },
+      context: this.#context,
       keyOf: (version) => keyring.useKey(use, version)?.key,
     });
   }
@@ -25,8 +27,7 @@ export class RecordSealer {
   startBatch(): BatchSealer {
     const useKey = this.#keyring.useKey(this.#use);
     assert(useKey !== undefined, 'a keyring has its active version');
-    const context = { clusterId: this.#keyring.clusterId, purpose: this.#use };
-    return new BatchSealer({ useKey, context, salt: this.#random(saltBytes) });
+    return new BatchSealer({ useKey, context: this.#context, salt: this.#random(saltBytes) });
   }
 
   /** As `RecordOpener.open`. */

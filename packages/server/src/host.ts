@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { type Token, useOf } from '@lockstep/auth/token/lookup';
 import type { Call, Caller, Engine } from '@lockstep/contract/engine';
 import { type ErrorCode, LockstepError } from '@lockstep/contract/errors';
@@ -26,6 +25,8 @@ export interface HostParts {
   readonly positions: Positions;
   readonly audit: AuditedRequests;
   readonly offload: Offload;
+  /** What handlers draw from. */
+  readonly random: Call['random'];
   readonly logFault: (error: unknown, request: Pick<DoorRequest, 'requestId'>) => void;
 }
 
@@ -97,7 +98,7 @@ export class Host {
     return {
       state: this.state(parts.mount.view.id),
       now: parts.now,
-      random: randomBytes,
+      random: this.#parts.random,
       mount: parts.mount.view,
       caller: parts.caller,
       presentedToken: parts.presentedToken,

@@ -5,6 +5,7 @@ import { type ConsensusNode, startNode } from '@lockstep/core/node';
 import { openGrpcPeers } from '@lockstep/core/peers/grpc-peers';
 import type { PeerEvents } from '@lockstep/core/peers/peers';
 import { Barrier } from '@lockstep/seal/barrier';
+import { pooledRandom } from '@lockstep/seal/random';
 import { staticSeal } from '@lockstep/seal/seals';
 import { readStaticKey } from '@lockstep/seal/static/static-seal';
 import { type AuditedRequests, openAudit } from './audited-requests.ts';
@@ -68,7 +69,7 @@ interface NodeParts {
 async function openParts(parts: NodeParts): Promise<OpenNode> {
   const { config, log, onFatal, wallMs, opened } = parts;
   const directory = await DataDirectory.open(config.dataDirectory);
-  const barrier = new Barrier({ clusterId: config.clusterId, random: randomBytes });
+  const barrier = new Barrier({ clusterId: config.clusterId, random: pooledRandom() });
   let resume = (): void => {};
   let applyOn = (): void => {};
   const state = await openState({
@@ -218,7 +219,7 @@ async function openDoors(parts: DoorParts): Promise<OpenNode> {
   opened.defer(() => audit.close());
   const logFault = (error: unknown, request: Pick<DoorRequest, 'requestId'>): void =>
     log.error('request-fault', { request: request.requestId, ...faultFields(error) });
-  const host = new Host({ state, consensus, positions, audit, offload, logFault });
+  const host = new Host({ state, consensus, positions, audit, offload, random: pooledRandom(), logFault });
   const sweeper = sweeperOf({ keeper, consensus, host, log });
   opened.defer(() => sweeper.close());
   const metrics = metricsOf({ consensus, keeper, positions, audit, offload, sweeper });

@@ -7,7 +7,7 @@ import type { RecordSealer } from '@lockstep/seal/record-sealer';
 import { EntryWriter } from './entry-writer.ts';
 import { buildFromSnapshot } from './install-snapshot.ts';
 import { cacheBytesMax, mountStatesKept } from './limits.ts';
-import { PlaintextCache } from './plaintext-cache.ts';
+import { absentCell, PlaintextCache } from './plaintext-cache.ts';
 import { rangeKeys } from './range-keys.ts';
 import { SnapshotFolder } from './snapshot-folder.ts';
 import {
@@ -120,8 +120,8 @@ export class StateDb {
     const known = this.#mounts.get(prefix);
     if (known !== undefined) return known;
     const state: ReadableState = {
-      get: (key) => this.#load(prefix + key)?.value,
-      version: (key) => this.#load(prefix + key)?.version ?? 0,
+      get: (key) => this.#read(prefix + key)?.value,
+      version: (key) => this.#read(prefix + key)?.version ?? 0,
       keys: (range) => this.#keys(prefix, range),
     };
     if (this.#mounts.size >= mountStatesKept) this.#mounts.clear();
@@ -241,10 +241,17 @@ export class StateDb {
     if (!this.#queue.hasFailed) await markClosed(this.#options.directory);
   }
 
+  /** As `#load`, for handlers: they ask again and again for what may not be there. Apply asks whether a new serial is taken, once. */
+  #read(fullKey: string): StoredCell | undefined {
+    const cell = this.#load(fullKey);
+    if (cell === undefined && this.#cache.get(fullKey) === undefined) this.#cache.add(fullKey, absentCell);
+    return cell;
+  }
+
   #load(fullKey: string): StoredCell | undefined {
     const sealer = this.#requireSealer();
     const cached = this.#cache.get(fullKey);
-    if (cached !== undefined) return cached;
+    if (cached !== undefined) return cached === absentCell ? undefined : cached;
     if (!fullKey.isWellFormed()) return undefined;
     const pending = this.#queue.pending(fullKey);
     const stored = pending === undefined ? this.#database.getSync(fullKey) : pending.stored;
