@@ -16,6 +16,7 @@ import { Outbox } from './outbox.ts';
 import { pullsInLoop } from './pulls-in-loop.ts';
 import { firstRequestId, Proposals } from './proposals.ts';
 import type { ProposeOutcome } from './port.ts';
+import { membersOf } from './raft/membership.ts';
 import { decodeMembershipChange } from './raft/membership-codec.ts';
 import type { Raft } from './raft/raft.ts';
 import type { Entry, EntryFetch, Message, Ready, Role, SnapshotMeta } from './raft/types.ts';
@@ -383,10 +384,8 @@ class Driver {
     const isForged = message.from !== from || message.to !== this.#options.id;
     if (isForged || !this.#disk.admits(from, message)) this.#messagesDropped++;
     else if (message.type === 'snapshot') this.#install.offered(message);
-    else {
-      if (message.type === 'heartbeat-reply') this.#offers.answeredBy(from);
-      this.core.step(message);
-    }
+    else this.core.step(message);
+    if (message.type === 'heartbeat-reply') this.#offers.answeredBy(from);
   }
 
   /** It must not vote with what it has forgotten, in this run or a later one. */
@@ -427,11 +426,8 @@ class Driver {
   }
 
   #connectPeers(): void {
-    const { id, members } = this.#options;
-    const { voters, votersOutgoing, learners } = this.#memberships.current;
-    const isMember = (node: NodeId): boolean =>
-      voters.includes(node) || votersOutgoing.includes(node) || learners.includes(node);
-    this.#peers.setPeers(members.filter(({ node }) => node !== id && isMember(node)));
+    const others = membersOf(this.#memberships.current).filter((node) => node !== this.#options.id);
+    this.#peers.setPeers(this.#options.members.filter(({ node }) => others.includes(node)));
   }
 
   #fitness(): Fitness {
