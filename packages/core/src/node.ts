@@ -19,10 +19,11 @@ import type { ProposeOutcome } from './port.ts';
 import { membersOf } from './raft/membership.ts';
 import { decodeMembershipChange } from './raft/membership-codec.ts';
 import type { Raft } from './raft/raft.ts';
-import type { Entry, EntryFetch, Message, Ready, Role, SnapshotMeta } from './raft/types.ts';
+import type { Entry, EntryFetch, Message, Ready, SnapshotMeta } from './raft/types.ts';
 import { Reads } from './reads.ts';
 import { recoverStart, votersAre } from './recover-start.ts';
 import { startSnapshotPull } from './snapshot/snapshot-pull.ts';
+import { RoleWatch } from './role-watch.ts';
 import { SnapshotInstall } from './snapshot-install.ts';
 import { SnapshotOffers } from './snapshot-offers.ts';
 import { defaultTimings, type Timings } from './timings.ts';
@@ -70,13 +71,12 @@ class Driver {
   readonly #install: SnapshotInstall;
   readonly #peers: Peers;
   readonly #disk: DiskCare;
+  readonly #roles: RoleWatch;
   #quarantine: string | undefined;
   readonly #outbox = new Outbox();
   #inboxMessages = 0;
   /** A restored snapshot's batch that is not durable yet. */
   #restoring: { readonly sequence: number; readonly index: LogIndex } | undefined;
-  #role: Role = 'follower';
-  #electionsStarted = 0;
   #committedEntries = 0;
   #messagesDropped = 0;
 
@@ -88,6 +88,7 @@ class Driver {
     const { stored } = start;
     this.loop = this.#newLoop();
     const enter = (run: () => void): void => this.loop.enter(run);
+    this.#roles = new RoleWatch(options.log);
     this.#electability = new Electability(() => this.#fitness());
     this.core = coreOf(options, this.#timings, start, () => this.#electability.isElectable());
     this.#memberships = new MembershipHistory(stored.appliedMembershipIndex, stored.membership);
@@ -170,7 +171,7 @@ class Driver {
       membership: this.#memberships.current,
       log: store.stats(),
       proposalsWaiting: this.proposals.waitingCount,
-      electionsStarted: this.#electionsStarted,
+      electionsStarted: this.#roles.electionsStarted,
       committedEntries: this.#committedEntries,
       appliedIndex: this.feed.applied,
       turns: this.loop.turnCount,
@@ -267,7 +268,8 @@ class Driver {
   }
 
   #do(ready: Ready): void {
-    this.#noteRole(ready);
+    this.#roles.note(ready);
+    if (ready.leader !== 0) this.#electability.leaderSeen();
     this.#disk.writing(ready.persist);
     this.#postAll(ready.messages);
     this.#postAll(this.#commits.add(ready.persist, ready.messagesAfterPersist));
@@ -277,15 +279,6 @@ class Driver {
     for (const id of ready.readsDropped) this.reads.dropped(id);
     for (const fetch of ready.fetches) this.#fetch(fetch);
     for (const { to, minIndex } of ready.snapshotsWanted) this.#offers.wanted(to, minIndex);
-  }
-
-  #noteRole({ role, leader, term }: Ready): void {
-    if (leader !== 0) this.#electability.leaderSeen();
-    if (role === this.#role) return;
-    if (role === 'candidate') this.#electionsStarted++;
-    if (role === 'leader' || this.#role === 'leader')
-      this.#options.log(role === 'leader' ? 'leader' : 'not-leader', { term });
-    this.#role = role;
   }
 
   #committed(entries: readonly Entry[]): void {
