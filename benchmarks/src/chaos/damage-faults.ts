@@ -7,7 +7,7 @@ import { comesTrue, pick } from './wait.ts';
 
 const outcomeWithinMs = 20_000;
 /** How a node that refuses damaged data ends. */
-const exitOfRefusal = 65;
+export const exitOfRefusal = 65;
 
 /** Files of a stopped node that were changed while it was down. It must refuse them and say why, or lose nothing by them. */
 export const damageFaults: readonly Fault[] = [

@@ -10,6 +10,7 @@ import type { Fault } from './fault.ts';
 import { type FaultTally, Faults } from './faults.ts';
 import { storeProbe } from './grant-load.ts';
 import { restMs } from './limits.ts';
+import { forgetfulDiskFaults } from './forgetful-disk-faults.ts';
 import { networkFaults } from './network-faults.ts';
 import { processFaults } from './process-faults.ts';
 import { startProxiedCluster } from './proxied-cluster.ts';
@@ -41,6 +42,7 @@ const everyFault: readonly Fault[] = [
   ...clockFaults,
   ...diskFaults,
   ...damageFaults,
+  ...forgetfulDiskFaults,
 ];
 
 /** Runs a cluster of real processes under load and faults, then heals it and holds it to everything that it said. */
