@@ -239,6 +239,7 @@ function refusalHint(status: number, code: string, settings: Settings): string |
   if (code === 'sealed') return 'Unseal the node: lockstep unseal.';
   if (code === 'not-initialized') return 'Initialize the cluster once: lockstep init.';
   if (code === 'no-leader') return 'No majority of the nodes is up: lockstep status on each shows which.';
+  if (code === 'disk-full') return 'The docs/disk.md page says what to do: reads, deletes and revocations still work.';
   if (code === 'outcome-unknown') return 'It may have been done or not: read before you try again.';
   if (status === 404) return 'lockstep list shows what is there.';
   return undefined;

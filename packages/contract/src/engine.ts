@@ -116,6 +116,8 @@ export interface Route<Fact> {
   readonly isPublic: boolean;
   /** What a repeat with the same idempotency key gets: the first reply again, or, where that held a secret, a new one that supersedes it. */
   readonly onRepeat: 'replay' | 'supersede';
+  /** Takes away more than it adds, or must hold at once: taken though the disks are almost full. */
+  readonly isRelief: boolean;
   readonly handle: (call: Call, fields: never) => Decision<Fact> | Promise<Decision<Fact>>;
 }
 
@@ -128,6 +130,8 @@ export interface RouteRow<Fact, S extends Fields> {
   readonly needsSudo?: boolean;
   readonly isPublic?: boolean;
   readonly onRepeat?: 'replay' | 'supersede';
+  /** For what revokes; what deletes is such by itself. */
+  readonly isRelief?: boolean;
   readonly handle: (call: Call, fields: FieldValues<S>) => Decision<Fact> | Promise<Decision<Fact>>;
 }
 
@@ -142,6 +146,7 @@ export function routesOf<Fact>(): <S extends Fields>(row: RouteRow<Fact, S>) => 
     needsSudo: row.needsSudo ?? false,
     isPublic: row.isPublic ?? false,
     onRepeat: row.onRepeat ?? 'replay',
+    isRelief: row.isRelief ?? row.operation === 'delete',
     handle: row.handle,
   });
 }

@@ -56,6 +56,7 @@ export class DiskCare {
       clock,
       voters: () => votersOf(memberships.current),
       reports: this.#reports,
+      ownLevel: () => node.diskSpace?.().level ?? 'ok',
       transferLeader: (to) => core.transferLeader(to),
     });
   }
@@ -77,7 +78,7 @@ export class DiskCare {
 
   /** Clients' writes are refused. */
   get refusesWrites(): boolean {
-    return this.#gate.refusesWrites();
+    return this.#gate.refusesWrites;
   }
 
   /** Once for each tick. */
@@ -85,7 +86,8 @@ export class DiskCare {
     const { core } = this.#options;
     this.#reports.maybeTell();
     this.#stall.watch();
-    if (!this.#stall.isStalled) return this.#gate.maybeHandOver();
+    this.#gate.tick();
+    if (!this.#stall.isStalled) return;
     const target = this.successor();
     if (core.role === 'leader' && target !== undefined) core.transferLeader(target);
   }

@@ -7,13 +7,13 @@ const stopBytes = 400;
 /** A watch over directories whose free bytes the test sets; `next` lets one second pass. */
 async function watching(free: Record<string, number | Error>): Promise<{
   readonly watch: FreeSpace;
-  readonly changes: DiskSpace['level'][];
+  readonly measured: DiskSpace['level'][];
   readonly events: string[];
   readonly next: () => Promise<DiskSpace['level']>;
   readonly isWaiting: () => boolean;
 }> {
   let timer: (() => void) | undefined;
-  const changes: DiskSpace['level'][] = [];
+  const measured: DiskSpace['level'][] = [];
   const events: string[] = [];
   const watch = await FreeSpace.watch({
     directories: Object.keys(free),
@@ -32,7 +32,7 @@ async function watching(free: Record<string, number | Error>): Promise<{
       },
     },
     log: (event) => events.push(event),
-    onChange: (space) => changes.push(space.level),
+    onMeasured: (space) => measured.push(space.level),
   });
   const next = async (): Promise<DiskSpace['level']> => {
     const run = timer;
@@ -41,7 +41,7 @@ async function watching(free: Record<string, number | Error>): Promise<{
     await expect.poll(() => timer !== undefined, { interval: 1 }).toBe(true);
     return watch.space.level;
   };
-  return { watch, changes, events, next, isWaiting: () => timer !== undefined };
+  return { watch, measured, events, next, isWaiting: () => timer !== undefined };
 }
 
 test.each([
@@ -63,14 +63,15 @@ test('of several disks the one with the least counts', async () => {
 
 test('a level is left for a better one only a tenth above its bound, and for a worse one at once', async () => {
   const free = { a: 399 };
-  const { changes, next } = await watching(free);
+  const { measured, events, next } = await watching(free);
   const levels: string[] = [];
   for (const bytes of [400, 439, 441, 399, 441, 1_000, 1_099, 1_101, 999]) {
     free.a = bytes;
     levels.push(await next());
   }
   expect(levels).toEqual(['full', 'full', 'low', 'full', 'low', 'low', 'low', 'ok', 'low']);
-  expect(changes).toEqual(['full', 'low', 'full', 'low', 'ok', 'low']);
+  expect(measured).toEqual(['full', ...levels]);
+  expect(events.length).toBe(6);
 });
 
 test('a disk that does not answer keeps its last figure, and is logged once', async () => {

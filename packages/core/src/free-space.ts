@@ -21,8 +21,8 @@ export interface FreeSpaceOptions {
   readonly freeBytes: (directory: string) => Promise<number>;
   readonly clock: Pick<Clock, 'setTimer'>;
   readonly log: (event: string, fields: Readonly<Record<string, string | number>>) => void;
-  /** The space has become enough, or is no longer. */
-  readonly onChange?: (space: DiskSpace) => void;
+  /** After each measurement. */
+  readonly onMeasured?: (space: DiskSpace) => void;
 }
 
 /**
@@ -78,9 +78,8 @@ export class FreeSpace {
     const { level: before, warnBytes, stopBytes } = this.#space;
     const level = nextLevel(before, freeBytes, { warnBytes, stopBytes });
     this.#space = { level, freeBytes, warnBytes, stopBytes };
-    if (level === before) return;
-    this.#options.log('disk-space', { level, freeBytes, warnBytes, stopBytes });
-    this.#options.onChange?.(this.#space);
+    if (level !== before) this.#options.log('disk-space', { disk: level, freeBytes, warnBytes, stopBytes });
+    this.#options.onMeasured?.(this.#space);
   }
 }
 

@@ -45,6 +45,7 @@ export function startNode(options: NodeOptions): ConsensusNode {
     readIndex: (done) => node.reads.readIndex(done),
     stateSynced: (index) => node.compaction.synced(index),
     status: () => node.status(),
+    quarantine: () => node.quarantine,
     compactNow: () => node.compaction.compactNow(),
     close: () => node.close(),
     resumeApply: () => node.loop.enter(() => node.feed.resume()),
@@ -72,7 +73,7 @@ class Driver {
   readonly #peers: Peers;
   readonly #disk: DiskCare;
   readonly #roles: RoleWatch;
-  #quarantine: string | undefined;
+  quarantine: string | undefined;
   readonly #outbox = new Outbox();
   #inboxMessages = 0;
   /** A restored snapshot's batch that is not durable yet. */
@@ -183,7 +184,6 @@ class Driver {
       snapshotsTaken: this.#offers.takenCount,
       snapshotsInstalled: this.#install.installedCount,
       ...this.#disk.status(),
-      quarantine: this.#quarantine,
       clockOffMs: this.#clocks.offMs,
     };
   }
@@ -205,7 +205,7 @@ class Driver {
     return {
       onMessages: (from, messages) => this.#arrived(from, messages),
       onDisconnected: (from) => this.loop.enter(() => this.#disconnected(from)),
-      greeting: () => (this.#quarantine === undefined ? this.#disk.greeting() : []),
+      greeting: () => (this.quarantine === undefined ? this.#disk.greeting() : []),
     };
   }
 
@@ -383,14 +383,14 @@ class Driver {
 
   /** It must not vote with what it has forgotten, in this run or a later one. */
   #rolledBack(why: string): void {
-    if (this.#quarantine !== undefined) return;
+    if (this.quarantine !== undefined) return;
     this.#options.log('quarantined', { reason: why });
     this.#options.onQuarantine?.(why);
     this.#takeNoPart(why);
   }
 
   #takeNoPart(why: string): void {
-    this.#quarantine = why;
+    this.quarantine = why;
     this.#outbox.clear();
     this.#stop();
     void this.#peers.close();

@@ -30,6 +30,8 @@ export interface Consensus {
   /** The state machine reports up to where its own database is fsynced: compaction never passes it. */
   readonly stateSynced: (index: LogIndex) => void;
   readonly status: () => NodeStatus;
+  /** Why this node takes no part any more, neither votes nor acknowledges nor answers; undefined where it does. */
+  readonly quarantine: () => string | undefined;
   /** Compacts now up to the synced state (keeping no tail), so that a follower behind it needs a snapshot. For operators and tests. */
   readonly compactNow: () => LogIndex;
   readonly close: () => Promise<void>;
@@ -103,8 +105,6 @@ export interface NodeStatus {
   readonly raft: RaftStatus;
   /** What each member has told about itself lately, this node included. */
   readonly reports: ReadonlyMap<NodeId, OwnReport>;
-  /** Why this node takes no part any more, neither votes nor acknowledges; undefined where it does. */
-  readonly quarantine: string | undefined;
   readonly id: NodeId;
   readonly members: readonly { readonly node: NodeId; readonly address: string }[];
   readonly membership: Membership;

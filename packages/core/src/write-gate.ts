@@ -13,6 +13,8 @@ export interface WriteGateOptions {
   readonly clock: Clock;
   readonly voters: () => Voters;
   readonly reports: MemberReports;
+  /** Of this node's disk. */
+  readonly ownLevel: () => DiskLevel;
   readonly transferLeader: (to: NodeId) => void;
 }
 
@@ -22,6 +24,7 @@ export interface WriteGateOptions {
  */
 export class WriteGate {
   readonly #options: WriteGateOptions;
+  #refusesWrites = false;
   #handedOverMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: WriteGateOptions) {
@@ -30,23 +33,34 @@ export class WriteGate {
 
   /** Nothing is stored here that can wait, not even what frees space. */
   get isExhausted(): boolean {
-    return this.#level(this.#options.id) === 'exhausted';
+    return this.#options.ownLevel() === 'exhausted';
   }
 
   get isFull(): boolean {
-    return isFull(this.#level(this.#options.id));
+    return isFull(this.#options.ownLevel());
   }
 
-  /** Whether clients' writes are refused now. Without a leader they wait for one. */
-  refusesWrites(): boolean {
-    const { core, voters } = this.#options;
-    if (core.leader === 0) return false;
-    if (isFull(this.#level(core.leader))) return true;
-    return voteResult(voters(), (node) => !isFull(this.#level(node))) !== 'won';
+  /** Whether clients' writes are refused, as of the last tick: a request asks for no more than that. Without a leader they wait for one. */
+  get refusesWrites(): boolean {
+    return this.#refusesWrites;
   }
 
   /** Once for each tick. */
-  maybeHandOver(): void {
+  tick(): void {
+    const { core, voters } = this.#options;
+    const isLeaderFull = core.leader !== 0 && isFull(this.#level(core.leader));
+    const hasQuorumRoom = voteResult(voters(), (node) => !isFull(this.#level(node))) === 'won';
+    this.#refusesWrites = isLeaderFull || (core.leader !== 0 && !hasQuorumRoom);
+    this.#maybeHandOver();
+  }
+
+  /** Whether that node has said lately that clients' writes find room there. */
+  hasRoom(node: NodeId): boolean {
+    const level = this.#level(node);
+    return level !== undefined && !isFull(level);
+  }
+
+  #maybeHandOver(): void {
     const { core, clock, transferLeader } = this.#options;
     if (core.role !== 'leader' || !this.isFull) return;
     const nowMs = clock.nowMs();
@@ -57,15 +71,10 @@ export class WriteGate {
     transferLeader(target);
   }
 
-  /** Whether that node has said lately that clients' writes find room there. */
-  hasRoom(node: NodeId): boolean {
-    const level = this.#level(node);
-    return level !== undefined && !isFull(level);
-  }
-
   /** Undefined for a node that is silent: it may have room. */
   #level(node: NodeId): DiskLevel | undefined {
-    return this.#options.reports.of(node)?.disk;
+    const { id, reports, ownLevel } = this.#options;
+    return node === id ? ownLevel() : reports.of(node)?.disk;
   }
 }
 

@@ -34,7 +34,7 @@ const issuing: readonly Route<PkiFact>[] = [
   route({ operation: 'write', path: 'issuer/:issuer_ref/issue/:role', summary: 'the same, by a certain issuer', fields: { ...issueFields, ...issuerInPath }, onRepeat: 'supersede', handle: issueCertificate }),
   route({ operation: 'write', path: 'sign/:role', summary: 'sign a certificate request', fields: signFields, handle: signCsr }),
   route({ operation: 'write', path: 'issuer/:issuer_ref/sign/:role', summary: 'the same, by a certain issuer', fields: { ...signFields, ...issuerInPath }, handle: signCsr }),
-  route({ operation: 'write', path: 'revoke', summary: 'revoke a certificate', fields: revokeFields, handle: revokeCertificate }),
+  route({ operation: 'write', path: 'revoke', summary: 'revoke a certificate', fields: revokeFields, isRelief: true, handle: revokeCertificate }),
 ];
 
 // biome-ignore format: a table, one row for each route

@@ -3,6 +3,7 @@ import { dirname, resolve } from 'node:path';
 import { LockstepError } from '@lockstep/contract/errors';
 import { isObject } from '@lockstep/contract/fields';
 import { NodeId } from '@lockstep/contract/ids';
+import { ballastBytes, ballastBytesMax, stopFreeBytes, stopFreeBytesMin, warnFreeBytes } from './disk/limits.ts';
 
 export interface Listener {
   readonly host: string;
@@ -23,11 +24,20 @@ export interface MemberConfig {
 
 export type SealConfig = { readonly type: 'shamir' } | { readonly type: 'static'; readonly keyFile: string };
 
+/** When a disk is too full; see docs/disk.md. */
+export interface DiskConfig {
+  readonly warnFreeBytes: number;
+  readonly stopFreeBytes: number;
+  /** 0: no ballast. */
+  readonly ballastBytes: number;
+}
+
 /** One node's configuration, checked. */
 export interface NodeConfig {
   readonly clusterId: string;
   readonly node: { readonly id: NodeId; readonly name: string };
   readonly dataDirectory: string;
+  readonly disk: DiskConfig;
   readonly http: Listener;
   readonly grpc: Listener;
   readonly peer: {
@@ -53,6 +63,7 @@ export function readConfig(file: string): NodeConfig {
     'cluster_id',
     'node',
     'data_dir',
+    'disk',
     'http',
     'grpc',
     'peer',
@@ -69,6 +80,7 @@ export function readConfig(file: string): NodeConfig {
     clusterId: read.match(root['cluster_id'], 'cluster_id', /^[0-9a-f]{32}$/, '32 hexadecimal digits'),
     node: { id: read.nodeId(node['id'], 'node.id'), name: read.text(node['name'], 'node.name') },
     dataDirectory: read.path(root['data_dir'], 'data_dir'),
+    disk: read.disk(root['disk'], isDev),
     http: read.listener(root['http'], 'http', isDev),
     grpc: read.listener(root['grpc'], 'grpc', isDev),
     peer: {
@@ -202,6 +214,22 @@ class Reader {
         'a URL such as https://host:8200',
       ),
     };
+  }
+
+  disk(raw: unknown, isDev: boolean): DiskConfig {
+    const disk = this.object(raw ?? {}, 'disk', ['warn_free_bytes', 'stop_free_bytes', 'ballast_bytes']);
+    const bytes = (name: string, otherwise: number, bounds: { readonly min: number; readonly max: number }): number => {
+      const value = disk[name] ?? otherwise;
+      const { min, max } = bounds;
+      if (typeof value === 'number' && Number.isSafeInteger(value) && value >= min && value <= max) return value;
+      return this.refuse(`disk.${name}`, `must be a whole number of bytes from ${min} to ${max}`);
+    };
+    const any = Number.MAX_SAFE_INTEGER;
+    const stop = bytes('stop_free_bytes', stopFreeBytes, { min: stopFreeBytesMin, max: any });
+    const warn = bytes('warn_free_bytes', Math.max(warnFreeBytes, stop), { min: stop, max: any });
+    // A development cluster's three nodes share a disk that is not theirs.
+    const ballast = bytes('ballast_bytes', isDev ? 0 : ballastBytes, { min: 0, max: ballastBytesMax });
+    return { warnFreeBytes: warn, stopFreeBytes: stop, ballastBytes: ballast };
   }
 
   seal(raw: unknown, isDev: boolean): SealConfig {

@@ -10,6 +10,7 @@ import { readFactVersion } from '@lockstep/engine-system/fact-version';
 import type { AuditedRequests } from './audited-requests.ts';
 import { capabilityRoutes } from './capability-routes.ts';
 import { AclCache } from './caller-acl.ts';
+import { diskFullError } from './disk/disk-errors.ts';
 import type { DoorReply, DoorRequest } from './doors/door.ts';
 import { systemMount, tokenMount } from './mounts.ts';
 import type { Offload } from './offload.ts';
@@ -54,7 +55,7 @@ export class Host {
       deadline,
       (resolve, reject) =>
         consensus.readIndex((outcome) => {
-          if (outcome.kind === 'refused') reject(refusedError(outcome.reason));
+          if (outcome.kind === 'refused') reject(refusedError(outcome.reason, consensus));
           else positions.whenApplied(outcome.index, () => resolve(outcome.timeMs));
         }),
       (_, reject) =>
@@ -69,17 +70,21 @@ export class Host {
   }
 
   /** Hands a transaction to the leader and waits until this node has applied it. */
-  record(transaction: Uint8Array, deadline: number): Promise<Recorded> {
+  record(transaction: Uint8Array, deadline: number, asked: { readonly isRelief: boolean }): Promise<Recorded> {
     const { consensus, positions } = this.#parts;
     return waitUntil<Recorded>(
       deadline,
       (resolve, reject) =>
-        consensus.propose(transaction, (outcome) => {
-          if (outcome.kind === 'refused') reject(refusedError(outcome.reason));
-          else if (outcome.kind === 'unknown')
-            resolve({ kind: 'unknown', reason: 'the leader was lost before it answered' });
-          else positions.wait(outcome, resolve);
-        }),
+        consensus.propose(
+          transaction,
+          (outcome) => {
+            if (outcome.kind === 'refused') reject(refusedError(outcome.reason, consensus));
+            else if (outcome.kind === 'unknown')
+              resolve({ kind: 'unknown', reason: 'the leader was lost before it answered' });
+            else positions.wait(outcome, resolve);
+          },
+          asked,
+        ),
       (resolve) => resolve({ kind: 'unknown', reason: 'the deadline passed while it was on its way' }),
     );
   }
@@ -145,7 +150,7 @@ type DoorErrorBody = NonNullable<(DoorReply & { readonly kind: 'error' })['body'
 
 const retriable: ReadonlySet<ErrorCode> = new Set(['no-leader', 'contended', 'rate-limited', 'unavailable']);
 
-function refusedError(reason: RefusedReason): LockstepError {
+function refusedError(reason: RefusedReason, consensus: Pick<Consensus, 'status'>): LockstepError {
   switch (reason) {
     case 'no-leader':
       return new LockstepError(
@@ -165,10 +170,7 @@ function refusedError(reason: RefusedReason): LockstepError {
     case 'too-large':
       return new LockstepError('too-large', 'the change is larger than one entry of the log may be');
     case 'disk-full':
-      return new LockstepError(
-        'unavailable',
-        "the leader's disk is almost full, so it takes no writes; free space there",
-      );
+      return diskFullError(consensus.status());
     default:
       return reason satisfies never;
   }

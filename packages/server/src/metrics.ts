@@ -1,10 +1,14 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { DiskSpace } from '@lockstep/core/free-space';
 import type { DriverStatus } from '@lockstep/core/node';
+import type { DiskLevel } from '@lockstep/core/peers/node-report';
 
 /** What the host tells about itself when it is scraped. */
 export interface MetricsSource {
   readonly status: () => DriverStatus;
   readonly isSealed: () => boolean;
+  /** 0 or 1. */
+  readonly isQuarantined: () => number;
   readonly waitingWrites: () => number;
   readonly auditQueue: () => number;
   readonly auditSinkFailures: () => number;
@@ -72,6 +76,27 @@ function counters(source: MetricsSource): readonly Row[] {
   return [['lockstep_audit_sink_failures_total', 'Audit lines that a sink did not take', source.auditSinkFailures]];
 }
 
+function diskGauges(source: MetricsSource): readonly Row[] {
+  const levels: readonly DiskLevel[] = ['ok', 'low', 'full', 'exhausted'];
+  const space = (): DiskSpace | undefined => source.status().diskSpace;
+  return [
+    ['lockstep_disk_free_bytes', "Free where the node's data lies", () => space()?.freeBytes ?? 0],
+    ['lockstep_disk_warn_bytes', 'Below it the disk is low', () => space()?.warnBytes ?? 0],
+    [
+      'lockstep_disk_stop_bytes',
+      "Below it the disk is full: clients' writes are refused",
+      () => space()?.stopBytes ?? 0,
+    ],
+    ['lockstep_disk_level', '0 ok, 1 low, 2 full, 3 exhausted', () => levels.indexOf(space()?.level ?? 'ok')],
+    [
+      'lockstep_log_disk_stalls',
+      'Times that a write of the log hung since the start',
+      () => source.status().diskStalls,
+    ],
+    ['lockstep_quarantined', '1 where the disk has gone back and the node takes no part', source.isQuarantined],
+  ];
+}
+
 function gauges(source: MetricsSource): readonly Row[] {
   const isLeader = (): number => Number(source.status().raft.role === 'leader');
   const isUnsealed = (): number => Number(!source.isSealed());
@@ -112,6 +137,7 @@ function gauges(source: MetricsSource): readonly Row[] {
       'How long the write under way has taken so far',
       () => source.status().log.oldestPendingMs / 1000,
     ],
+    ...diskGauges(source),
     ['lockstep_writes_waiting', 'Requests waiting for their write to be applied', source.waitingWrites],
     ['lockstep_audit_queue', 'Audit lines not yet held by a sink', source.auditQueue],
     ['lockstep_offload_queue', 'Heavy work waiting for a worker', source.offloadQueue],

@@ -48,9 +48,10 @@ function health(node: NodeContext, request: DoorRequest): DoorReply {
     request.data['standbyok'] !== undefined &&
     parseBoolean('standbyok', request.data['standbyok'] === '' ? 'true' : request.data['standbyok']);
   const active = asked('activecode', 200);
+  const isQuarantined = node.consensus.quarantine() !== undefined;
   const code = !node.keeper.isInitialized
     ? asked('uninitcode', 501)
-    : isSealed
+    : isSealed || isQuarantined
       ? asked('sealedcode', 503)
       : isStandby
         ? standbyIsFine
@@ -65,6 +66,8 @@ function health(node: NodeContext, request: DoorRequest): DoorReply {
     replication_performance_mode: 'disabled',
     replication_dr_mode: 'disabled',
     server_time_utc: Math.floor(node.wallMs() / 1000),
+    disk: status.diskSpace?.level ?? 'ok',
+    quarantined: isQuarantined,
     version: apiLevel,
     build_version: version,
     cluster_name: clusterName(node),

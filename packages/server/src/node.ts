@@ -1,5 +1,6 @@
 import type { Reply } from '@lockstep/contract/engine';
 import { LockstepError } from '@lockstep/contract/errors';
+import { quarantinedError } from './disk/disk-errors.ts';
 import type { DoorReply, DoorRequest, OnRefused, RefusedRequest } from './doors/door.ts';
 import { requestsUnderWayMax } from './limits.ts';
 import type { NodeContext } from './node-context.ts';
@@ -79,6 +80,8 @@ async function answer(node: NodeContext, request: DoorRequest): Promise<DoorRepl
       await node.host.audit.begun(request)?.response(repliedBy(reply));
       return reply;
     }
+    const quarantine = node.consensus.quarantine();
+    if (quarantine !== undefined) throw quarantinedError(quarantine);
     if (!node.keeper.isInitialized)
       throw new LockstepError('not-initialized', 'the cluster is not initialized yet: run lockstep init first');
     // Vault's own words: clients match on them.

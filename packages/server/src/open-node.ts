@@ -12,6 +12,7 @@ import { type AuditedRequests, openAudit } from './audited-requests.ts';
 import type { Listener, NodeConfig } from './config.ts';
 import { decodeControlEntry } from './control-entry.ts';
 import { DataDirectory } from './data-directory.ts';
+import { freeBytesOf, type NodeDisk, openNodeDisk } from './disk/node-disk.ts';
 import type { DoorRequest } from './doors/door.ts';
 import { type GrpcDoor, openGrpcDoor } from './doors/grpc/grpc-door.ts';
 import { type HttpDoor, openHttpDoor } from './doors/http/http-door.ts';
@@ -39,35 +40,42 @@ export interface OpenNode {
 }
 
 /**
- * Opens one node, in the order in which each part may rely on the one before: disk, peers, consensus, doors. `wallMs` is the
- * machine's clock.
+ * Opens one node, in the order in which each part may rely on the one before: disk, peers, consensus, doors. `world` is what the
+ * machine around it says, where it shall say something else.
  */
 export async function openNode(
   config: NodeConfig,
   log: Log,
   onFatal: (error: unknown) => void,
-  wallMs: () => number = () => Date.now(),
+  world: Partial<World> = {},
 ): Promise<OpenNode> {
   const opened = new AsyncDisposableStack();
+  const { wallMs = () => Date.now(), freeBytes = freeBytesOf } = world;
   try {
-    return await openParts({ config, log, onFatal, wallMs, opened });
+    return await openParts({ config, log, onFatal, wallMs, freeBytes, opened });
   } catch (error) {
     await opened.disposeAsync();
     throw error;
   }
 }
 
-interface NodeParts {
+export interface World {
+  /** The machine's clock. */
+  readonly wallMs: () => number;
+  /** Bytes that this process may still write in a directory. */
+  readonly freeBytes: (directory: string) => Promise<number>;
+}
+
+interface NodeParts extends World {
   readonly config: NodeConfig;
   readonly log: Log;
   readonly onFatal: (error: unknown) => void;
-  readonly wallMs: () => number;
   /** What is closed again, the last first, when the node is closed or can't be opened. */
   readonly opened: AsyncDisposableStack;
 }
 
 async function openParts(parts: NodeParts): Promise<OpenNode> {
-  const { config, log, onFatal, wallMs, opened } = parts;
+  const { config, log, onFatal, wallMs, freeBytes, opened } = parts;
   const directory = await DataDirectory.open(config.dataDirectory);
   const barrier = new Barrier({ clusterId: config.clusterId, random: pooledRandom() });
   let resume = (): void => {};
@@ -91,7 +99,13 @@ async function openParts(parts: NodeParts): Promise<OpenNode> {
     onSealed: () => state.forgetPlaintext(),
   });
   const machine = new Machine({ state, keeper, positions, onFatal, onSealConfiguration: () => openLater(keeper, log) });
-  const consensus = await openConsensus({ ...parts, machine, directory, mayBegin: directory.mayBegin(state) });
+  const { dataDirectory, disk: diskConfig } = config;
+  const diskParts = [directory.stateDirectory];
+  const disk = await openNodeDisk(
+    { directory: dataDirectory, parts: diskParts, config: diskConfig, log, setTimer, freeBytes },
+    opened,
+  );
+  const consensus = await openConsensus({ ...parts, machine, directory, disk, mayBegin: directory.mayBegin(state) });
   opened.defer(async () => {
     consensus.transferLeader();
     await consensus.close();
@@ -122,6 +136,7 @@ function openLater(keeper: SealKeeper, log: Log): void {
 interface ConsensusParts extends Pick<NodeParts, 'config' | 'log' | 'onFatal' | 'wallMs'> {
   readonly machine: Machine;
   readonly directory: DataDirectory;
+  readonly disk: NodeDisk;
   /** A log is begun where none is. */
   readonly mayBegin: boolean;
 }
@@ -150,7 +165,7 @@ async function openConsensus(parts: ConsensusParts): Promise<ConsensusNode> {
 
 /** From here on the driver closes what was opened for it. */
 async function startConsensus(
-  { config, machine, log, onFatal, wallMs }: ConsensusParts,
+  { config, machine, disk, log, onFatal, wallMs }: ConsensusParts,
   { stored, store, identity }: OpenedLog,
   begun: AsyncDisposableStack,
 ): Promise<ConsensusNode> {
@@ -164,6 +179,7 @@ async function startConsensus(
     events: {
       onMessages: (from, messages) => events?.onMessages(from, messages),
       onDisconnected: (from) => events?.onDisconnected(from),
+      greeting: (to) => events?.greeting?.(to) ?? [],
     },
     snapshot: { read: (id, offset, bytesMax, done) => machine.readSnapshot({ id, offset, bytesMax }, done) },
     log: ({ kind, node: peer, ...fields }) => log.info(`peer-${kind}`, definedOnly({ peer, ...fields })),
@@ -184,6 +200,10 @@ async function startConsensus(
     members: config.members.map((member) => ({ node: member.id, address: member.peerAddress })),
     log: (event, fields) => log.info(event, fields),
     onFatal,
+    diskSpace: disk.diskSpace,
+    memory: disk.memory,
+    onQuarantine: disk.onQuarantine,
+    ...(disk.quarantine === undefined ? {} : { quarantine: disk.quarantine }),
   });
 }
 
@@ -281,7 +301,8 @@ async function listen(
   const closing = [http.close];
   // All at once: each waits for what is under way.
   opened.defer(async () => void (await Promise.all(closing.map((close) => close()))));
-  const isServing = (): boolean => keeper.isInitialized && !keeper.isSealed;
+  const isServing = (): boolean =>
+    keeper.isInitialized && !keeper.isSealed && node.consensus.quarantine() === undefined;
   const grpc = await openGrpcDoor({ ...common, ...listenerOf(config.grpc), isServing, nowMs: () => Date.now() });
   closing.push(grpc.close);
   return { http, grpc };
@@ -308,6 +329,7 @@ function metricsOf({ consensus, keeper, positions, audit, offload, sweeper }: Me
   return new Metrics({
     status: () => consensus.status(),
     isSealed: () => keeper.isSealed,
+    isQuarantined: () => Number(consensus.quarantine() !== undefined),
     waitingWrites: () => positions.waitingCount,
     auditQueue: () => audit.waitingCount,
     auditSinkFailures: () => audit.sinkFailures,

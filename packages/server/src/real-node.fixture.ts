@@ -35,6 +35,8 @@ export class RealNode {
   readonly config: NodeConfig;
   readonly files: DevNodeFiles;
   rootToken = '';
+  /** On the disk under it, as it is told. */
+  freeBytes: number = 2 ** 40;
   readonly #cluster: ClusterFiles;
   readonly #lines: string[] = [];
   #aheadMs = 0;
@@ -67,16 +69,24 @@ export class RealNode {
 
   /** Opens it, initialises it the first time, and waits until it serves. */
   async start(): Promise<void> {
+    await this.open();
+    await until(async () => (await this.call('GET', 'sys/leader')).body['is_self'] === true);
+    if (this.rootToken === '')
+      this.rootToken = String((await this.call('PUT', 'sys/init', { body: {} })).body['root_token']);
+    await until(async () => (await this.call('GET', 'sys/mounts')).status === 200);
+  }
+
+  /** Opens it, whether it will serve or not. */
+  async open(): Promise<void> {
     const wallMs = (): number => Date.now() + this.#aheadMs;
     const log = openLog({ node: this.files.name, wallMs, write: (line) => this.#lines.push(line) });
     const onFatal = (fault: unknown): never => {
       throw fault;
     };
-    this.#node = await openNode(this.config, log, onFatal, wallMs);
-    await until(async () => (await this.call('GET', 'sys/leader')).body['is_self'] === true);
-    if (this.rootToken === '')
-      this.rootToken = String((await this.call('PUT', 'sys/init', { body: {} })).body['root_token']);
-    await until(async () => (await this.call('GET', 'sys/mounts')).status === 200);
+    this.#node = await openNode(this.config, log, onFatal, {
+      wallMs,
+      freeBytes: () => Promise.resolve(this.freeBytes),
+    });
   }
 
   async call(method: string, path: string, { body, token, headers }: RealCall = {}): Promise<AdminAnswer> {

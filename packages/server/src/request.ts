@@ -60,7 +60,8 @@ async function decideAndRecord(host: Host, { request, admitted, deadline }: Atte
   if (once !== undefined) requireRepeatable(decision);
   const use = host.tokenUse(admitted.token);
   if ((decision.facts ?? []).length + use.facts.length === 0) return { kind: 'answered', reply: replyOf(decision, []) };
-  const recorded = await host.record(transactionOf({ admitted, decision, once, use }), deadline);
+  const transaction = transactionOf({ admitted, decision, once, use });
+  const recorded = await host.record(transaction, deadline, { isRelief: route.isRelief });
   return settle(recorded, decision);
 }
 

@@ -174,7 +174,7 @@ export class Story {
     readonly expects?: readonly HostExpect[];
   }): Promise<void> {
     const transaction = encodeTransaction({ facts: of.facts, expects: of.expects ?? [], remembered: undefined });
-    await this.#node.host.record(transaction, performance.now() + recordedDeadlineMs);
+    await this.#node.host.record(transaction, performance.now() + recordedDeadlineMs, { isRelief: false });
   }
 
   #mountId(path: string): MountId {
