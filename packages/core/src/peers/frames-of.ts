@@ -1,18 +1,22 @@
 import { LockstepError } from '@lockstep/contract/errors';
 import type { NodeId } from '@lockstep/contract/ids';
-import { encodedBytes, encodeMessages } from './peer-codec.ts';
+import { encodedBytes, frameHeadBytes } from './peer-codec.ts';
 import { frameBytesMax, frameMessagesMax } from './limits.ts';
 import type { PeerMessage } from './peers.ts';
 
-/** Bytes of a frame of messages before its first message. */
-const frameHeadBytes = 5;
+/** What goes into one frame; it is encoded when it leaves. */
+export interface Frame {
+  readonly messages: readonly PeerMessage[];
+  /** Once encoded. */
+  readonly bytes: number;
+}
 
 /** Packs messages into as few frames as their bounds allow, in order. A message too large for any frame goes to `onTooLarge`. */
 export function framesOf(
   messages: readonly PeerMessage[],
   onTooLarge: (message: PeerMessage, bytes: number) => void,
-): readonly Uint8Array[] {
-  const frames: Uint8Array[] = [];
+): readonly Frame[] {
+  const frames: Frame[] = [];
   let batch: PeerMessage[] = [];
   let bytes = frameHeadBytes;
   for (const message of messages) {
@@ -22,14 +26,14 @@ export function framesOf(
       continue;
     }
     if (bytes + size > frameBytesMax || batch.length === frameMessagesMax) {
-      frames.push(encodeMessages(batch));
+      frames.push({ messages: batch, bytes });
       batch = [];
       bytes = frameHeadBytes;
     }
     batch.push(message);
     bytes += size;
   }
-  if (batch.length > 0) frames.push(encodeMessages(batch));
+  if (batch.length > 0) frames.push({ messages: batch, bytes });
   return frames;
 }
 

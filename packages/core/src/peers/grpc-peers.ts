@@ -1,5 +1,4 @@
 import { randomInt } from 'node:crypto';
-import type { ServerDuplexStream } from '@grpc/grpc-js';
 import { LockstepError } from '@lockstep/contract/errors';
 import type { NodeId } from '@lockstep/contract/ids';
 import { Handshake, helloFrame, type PeerIdentity } from './handshake.ts';
@@ -9,7 +8,7 @@ import { type PeerLog, RefusalLog } from './peer-log.ts';
 import { type FromNode, openPeerServer, type PeerServer, refuseCall } from './peer-server.ts';
 import type { PeerAddress, PeerEvents, PeerMessage, Peers } from './peers.ts';
 import { ReceivingStream } from './receiving-stream.ts';
-import { SendingStream } from './sending-stream.ts';
+import { type FrameStream, SendingStream } from './sending-stream.ts';
 import { pullFrom, serveSnapshot } from './snapshot-call.ts';
 import type { PullHandlers, PullSnapshot, SnapshotSource } from './snapshot-transfer.ts';
 
@@ -114,7 +113,7 @@ class Links {
   }
 
   /** A peer opened a stream on which it wants to receive: its hello must come first. */
-  greeted(from: FromNode<ServerDuplexStream<Buffer, Buffer>>): void {
+  greeted(from: FromNode<FrameStream>): void {
     const { node, call } = from;
     const timer = setTimeout(
       () => this.refuse(from, new LockstepError('unavailable', `node ${node} said no hello in time`)),
@@ -172,7 +171,7 @@ class Links {
     return new ReceivingStream({ self, peer, dialer: this.#dialer, handshake: this.#handshake, events, log, random });
   }
 
-  #startSending(from: FromNode<ServerDuplexStream<Buffer, Buffer>>, version: number): SendingStream {
+  #startSending(from: FromNode<FrameStream>, version: number): SendingStream {
     const { self, log, events } = this.#options;
     const { node, call } = from;
     this.#sending.get(node)?.over('the peer opened another stream');

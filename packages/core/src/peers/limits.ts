@@ -4,6 +4,9 @@ const MiB = 1024 * KiB;
 /** One frame on a stream, and so one gRPC message: two of Raft's largest appends, since a turn may merge several. */
 export const frameBytesMax: number = 8 * MiB;
 
+/** Memory that is kept for encoding frames. What a turn sends under full load fits; a larger frame is rare, and gets its own. */
+export const frameScratchBytesMax: number = 1 * MiB;
+
 /** Messages in one frame: a turn answers each peer's few messages; a thousand proposals would already have been batched. */
 export const frameMessagesMax = 4096;
 

@@ -2,7 +2,7 @@ import { assert, LockstepError } from '@lockstep/contract/errors';
 import type { NodeId } from '@lockstep/contract/ids';
 import { framesOf, requireSender } from './frames-of.ts';
 import { snapshotChunkBytesMax } from './limits.ts';
-import { decodeMessages } from './peer-codec.ts';
+import { decodeMessages, encodeMessages } from './peer-codec.ts';
 import type { PeerAddress, PeerEvents, PeerMessage, Peers } from './peers.ts';
 import {
   chunkAt,
@@ -111,7 +111,8 @@ export class MemoryNetwork {
     sender.greeted.add(target);
     // A message too large for a frame is dropped, as on a real stream: Raft's and the driver's own limits lie far below.
     const frames = framesOf([...first, ...messages], () => undefined);
-    for (const frame of frames) {
+    for (const { messages: together } of frames) {
+      const frame = encodeMessages(together);
       this.#deliverTo(target, { from: sender.node, kind: 'messages', frame }, () => {
         const decoded = decodeMessages(frame);
         requireSender(decoded, { from: sender.node, to });

@@ -393,10 +393,11 @@ describe('a frame', () => {
     const frames = framesOf([half, heartbeat(), half, append(1, frameBytesMax), heartbeat()], (_message, size) =>
       tooLarge.push(size),
     );
-    expect(frames.map((frame) => decodeMessages(frame).length)).toEqual([2, 2]);
+    expect(frames.map(({ messages }) => decodeMessages(encodeMessages(messages)).length)).toEqual([2, 2]);
     expect(tooLarge).toHaveLength(1);
     const many = Array.from({ length: frameMessagesMax + 1 }, () => heartbeat());
-    expect(framesOf(many, () => undefined).map((frame) => decodeMessages(frame).length)).toEqual([frameMessagesMax, 1]);
+    expect(framesOf(many, () => undefined).map(({ messages }) => messages.length)).toEqual([frameMessagesMax, 1]);
+    for (const { messages, bytes } of frames) expect(encodeMessages(messages).length).toBe(bytes);
     expect(framesOf([], () => undefined)).toEqual([]);
   });
 

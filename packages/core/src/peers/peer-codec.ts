@@ -59,16 +59,27 @@ const clockKind = 41;
 const reportKind = 48;
 const rolledBackKind = 49;
 
+/** Bytes of a frame of messages before its first message. */
+export const frameHeadBytes = 5;
+
 /** Encodes one frame. Refuses with `too-large` what `decodeMessages` would refuse. */
 export function encodeMessages(messages: readonly PeerMessage[]): Uint8Array {
-  const sizing = new FrameWriter(undefined);
-  writeMessages(sizing, messages);
-  if (sizing.length > frameBytesMax) {
-    throw new LockstepError('too-large', `peer frame is ${sizing.length} bytes, at most ${frameBytesMax} are allowed`);
+  let bytes = frameHeadBytes;
+  for (const message of messages) bytes += encodedBytes(message);
+  if (bytes > frameBytesMax) {
+    throw new LockstepError('too-large', `peer frame is ${bytes} bytes, at most ${frameBytesMax} are allowed`);
   }
-  const writer = new FrameWriter(Buffer.allocUnsafeSlow(sizing.length));
+  const frame = Buffer.allocUnsafeSlow(bytes);
+  writeFrame(frame, messages);
+  return frame;
+}
+
+/** Encodes one frame into bytes of exactly its length: `frameHeadBytes` and the `encodedBytes` of each message. */
+export function writeFrame(into: Buffer, messages: readonly PeerMessage[]): void {
+  const writer = new FrameWriter(into);
   writeMessages(writer, messages);
-  return writer.bytes();
+  if (writer.length !== into.length)
+    throw new Error(`invariant broken: a frame of ${writer.length} bytes was given ${into.length}`);
 }
 
 /**

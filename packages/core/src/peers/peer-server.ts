@@ -1,5 +1,5 @@
 import { createServer, type Server as TlsServer, type TLSSocket } from 'node:tls';
-import { Server, ServerCredentials, type ServerDuplexStream, type ServerWritableStream, status } from '@grpc/grpc-js';
+import { Server, ServerCredentials, type ServerWritableStream, status } from '@grpc/grpc-js';
 import { LockstepError } from '@lockstep/contract/errors';
 import type { NodeId } from '@lockstep/contract/ids';
 import {
@@ -12,10 +12,12 @@ import {
   requestBytesMax,
   sessionMemoryMegabytesMax,
 } from './limits.ts';
+import { FrameScratch } from './frame-scratch.ts';
 import type { PeerTls } from './peer-dialer.ts';
 import type { RefusalLog } from './peer-log.ts';
-import { asIs, pullSnapshotMethod, receiveMethod } from './peer-method.ts';
+import { asIs, pullSnapshotMethod, receiveMethod, toBuffer } from './peer-method.ts';
 import { pinOf } from './peer-pin.ts';
+import type { FrameStream, Outgoing } from './sending-stream.ts';
 
 /** A call from a node whose certificate was checked. */
 export interface FromNode<Call> {
@@ -28,7 +30,7 @@ export interface PeerServerOptions {
   readonly tls: PeerTls;
   readonly pins: ReadonlyMap<NodeId, string>;
   readonly refusals: RefusalLog;
-  readonly onReceive: (from: FromNode<ServerDuplexStream<Buffer, Buffer>>) => void;
+  readonly onReceive: (from: FromNode<FrameStream>) => void;
   readonly onPull: (from: FromNode<ServerWritableStream<Buffer, Buffer>>) => void;
 }
 
@@ -100,6 +102,7 @@ function grpcServer(options: PeerServerOptions): Server {
     'grpc.keepalive_timeout_ms': keepaliveTimeoutMs,
     'grpc.enable_channelz': 0,
   });
+  const scratch = new FrameScratch();
   const method = {
     requestSerialize: asIs,
     requestDeserialize: asIs,
@@ -108,18 +111,25 @@ function grpcServer(options: PeerServerOptions): Server {
   };
   server.addService(
     {
-      receive: { path: receiveMethod, requestStream: true, responseStream: true, ...method },
+      receive: {
+        path: receiveMethod,
+        requestStream: true,
+        responseStream: true,
+        ...method,
+        responseSerialize: (outgoing: Outgoing) =>
+          outgoing instanceof Uint8Array ? toBuffer(outgoing) : scratch.encode(outgoing),
+      },
       pullSnapshot: { path: pullSnapshotMethod, requestStream: false, responseStream: true, ...method },
     },
     {
-      receive: (call: ServerDuplexStream<Buffer, Buffer>) => forNode(call, options, options.onReceive),
+      receive: (call: FrameStream) => forNode(call, options, options.onReceive),
       pullSnapshot: (call: ServerWritableStream<Buffer, Buffer>) => forNode(call, options, options.onPull),
     },
   );
   return server;
 }
 
-type AnyCall = ServerDuplexStream<Buffer, Buffer> | ServerWritableStream<Buffer, Buffer>;
+type AnyCall = FrameStream | ServerWritableStream<Buffer, Buffer>;
 
 /** Finds out once more who calls; the pins may have changed since the connection was made. */
 function forNode<Call extends AnyCall>(

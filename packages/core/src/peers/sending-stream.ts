@@ -1,13 +1,14 @@
 import { status, type ServerDuplexStream } from '@grpc/grpc-js';
 import type { NodeId } from '@lockstep/contract/ids';
-import { framesOf } from './frames-of.ts';
+import { type Frame, framesOf } from './frames-of.ts';
 import { appendQueueBytesMax, peerQueueBytesMax } from './limits.ts';
 import type { PeerLog } from './peer-log.ts';
-import { toBuffer } from './peer-method.ts';
 import type { PeerMessage } from './peers.ts';
 import { spokenIn } from './spoken-in.ts';
 
-export type FrameStream = ServerDuplexStream<Buffer, Buffer>;
+/** What leaves on a stream: a frame that is still to be encoded, or the hello. */
+export type Outgoing = Frame | Uint8Array;
+export type FrameStream = ServerDuplexStream<Buffer, Outgoing>;
 
 /** This node's messages to one peer, on the stream that the peer opened and said hello on. */
 export class SendingStream {
@@ -46,12 +47,12 @@ export class SendingStream {
         reason: `a ${message.kind} message of ${bytes} bytes fits no frame`,
       });
     };
-    for (const frame of framesOf(spokenIn(this.#version, kept), tooLarge)) this.#write(frame);
+    for (const frame of framesOf(spokenIn(this.#version, kept), tooLarge)) this.#write(frame, frame.bytes);
   }
 
   /** The first frame. */
   hello(frame: Uint8Array): void {
-    this.#write(frame);
+    this.#write(frame, frame.length);
   }
 
   over(reason: string, code: status = status.UNAVAILABLE): void {
@@ -62,15 +63,15 @@ export class SendingStream {
     this.#onOver(this);
   }
 
-  #write(frame: Uint8Array): void {
+  #write(frame: Outgoing, bytes: number): void {
     if (this.#isOver) return;
-    if (this.#queuedBytes + frame.length > peerQueueBytesMax) {
+    if (this.#queuedBytes + bytes > peerQueueBytesMax) {
       this.over(`stalled with ${this.#queuedBytes} bytes queued`);
       return;
     }
-    this.#queuedBytes += frame.length;
-    this.#call.write(toBuffer(frame), () => {
-      this.#queuedBytes -= frame.length;
+    this.#queuedBytes += bytes;
+    this.#call.write(frame, () => {
+      this.#queuedBytes -= bytes;
       if (this.#queuedBytes <= appendQueueBytesMax) this.#isDropping = false;
     });
   }
