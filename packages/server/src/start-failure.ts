@@ -8,7 +8,7 @@ export function startFailure(error: unknown): { readonly message: string; readon
   if (error instanceof LockstepError)
     return { message: error.message, exitCode: error.code === 'damaged' ? exitDamaged : 1 };
   if (!(error instanceof Error)) return { message: String(error), exitCode: 1 };
-  // The system's own refusals (a port that is taken, a folder that can't be written) have a code.
-  const isOfTheWorld = 'code' in error || error.message.startsWith('No address added');
+  // The system's own refusals (a port that is taken, a folder that can't be written) name the call.
+  const isOfTheWorld = 'syscall' in error || error.message.startsWith('No address added');
   return { message: isOfTheWorld ? error.message : (error.stack ?? error.message), exitCode: 1 };
 }
