@@ -221,6 +221,22 @@ test('a closed node answers everything that waits', async () => {
   expect(propose(nodes.get(2), 'c').outcome).toEqual({ kind: 'refused', reason: 'no-leader' });
 });
 
+test('a node whose turn fails says nothing more, not even what it had to say in that turn', () => {
+  const nodes = led();
+  const node = nodes.get(2);
+  const framesSent = (): number => nodes.senders.filter((from) => from === node.id).length;
+  let before = 0;
+  node.machine.apply = () => {
+    before = framesSent();
+    throw new Error('the state is damaged');
+  };
+  propose(nodes.get(1), 'a');
+  nodes.time.pass(5_000);
+  expect(node.errors).toMatchObject([{ message: 'the state is damaged' }]);
+  expect(before).toBeGreaterThan(0);
+  expect(framesSent()).toBe(before);
+});
+
 /** Node 3 was away while nodes 1 and 2 compacted to the end of their logs; it is back. */
 function behindCompacted(): { readonly nodes: TestNodes; readonly behind: TestNode } {
   const nodes = led();

@@ -148,7 +148,10 @@ class Driver {
   }
 
   async close(): Promise<void> {
-    if (!this.loop.isStopped) this.#stop();
+    if (!this.loop.isStopped) {
+      this.#stop();
+      this.#outbox.flush(this.#peers, 'all');
+    }
     await this.#peers.close();
     await this.#options.store.close();
   }
@@ -438,6 +441,5 @@ class Driver {
     this.#install.close();
     this.proposals.close();
     this.reads.close();
-    this.#outbox.flush(this.#peers, 'all');
   }
 }

@@ -160,6 +160,8 @@ export class TestNodes {
   readonly nodes: TestNode[] = [];
   /** Nodes that hear nothing and are not heard. */
   readonly cutOff: Set<NodeId> = new Set();
+  /** Who sent each frame. */
+  readonly senders: NodeId[] = [];
   /** Nodes whose disk answers nothing any more. */
   readonly hanging: Set<NodeId> = new Set();
   /** How long a node's disk takes for each piece of work, in milliseconds; one where nothing is said. */
@@ -174,6 +176,7 @@ export class TestNodes {
   constructor(count: number, options: Partial<NodeOptions> = {}) {
     this.#options = options;
     this.network = new MemoryNetwork((delivery) => {
+      this.senders.push(delivery.from);
       this.time.after(1, () => {
         if (!this.cutOff.has(delivery.from) && !this.cutOff.has(delivery.to)) delivery.arrive();
       });
