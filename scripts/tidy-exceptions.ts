@@ -43,7 +43,7 @@ export const tidyExceptions: readonly TidyException[] = [
   },
   {
     rule: 'silenced-lint',
-    path: 'packages/simulator/src/observe-ready.ts',
+    path: 'packages/simulator/src/check/observe-core.ts',
     because: 'wraps a method of the core to watch it',
   },
   {

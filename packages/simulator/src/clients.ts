@@ -1,246 +1,202 @@
-import type { CommittedEntry, ProposeOutcome, ReadOutcome } from '@lockstep/core/port';
 import type { Agenda } from './agenda.ts';
-import type { Committed } from './committed.ts';
-import { clientTimeoutMs } from './limits.ts';
-import { encodeTransaction, type Transaction } from './machine-entry.ts';
+import type { ClientOperation } from './history.ts';
+import type { Outcome } from './key-value.ts';
+import { clientTimeoutMs, retriesMax } from './limits.ts';
+import type { Transaction } from './machine-entry.ts';
 import type { Random } from './random.ts';
+import type { ReadResult, Servers, WriteResult } from './servers.ts';
 import type { SimulatedNode } from './simulated-node.ts';
 import type { Swarm } from './swarm.ts';
 import type { Trace } from './trace.ts';
-import { insist } from './violation.ts';
-
-export type WriteResult = 'applied' | 'refused' | 'unknown';
-export type ReadResult = 'read' | 'refused' | 'unknown';
-
-interface Write {
-  readonly transaction: Transaction;
-  readonly answer: (result: WriteResult) => void;
-}
-
-/** Somebody who waits on one node for an index: a writer for its entry, a reader for a state that is new enough. */
-type Waiting =
-  | {
-      readonly for: 'write';
-      readonly index: number;
-      readonly term: number;
-      readonly ordinal: number;
-      readonly write: Write;
-    }
-  | { readonly for: 'read'; readonly index: number; readonly go: () => void; readonly fail: () => void };
-
-interface Place {
-  readonly term: number;
-  readonly transactions: readonly Transaction[];
-}
+import type { RegisterInput, RegisterOutput } from './versioned-register.ts';
 
 export interface ClientsOptions {
   readonly agenda: Agenda;
   readonly random: Random;
   readonly trace: Trace;
-  readonly committed: Committed;
+  readonly servers: Servers;
   readonly nodes: () => readonly SimulatedNode[];
 }
 
+type Operation = ClientOperation<RegisterInput, RegisterOutput>;
+
+/** What a client wants written. `request` 0: it asks once and does not repeat. */
+interface Write {
+  readonly client: string;
+  readonly request: number;
+  readonly key: string;
+  readonly expected: number | undefined;
+  /** What no other write writes. */
+  readonly token: string;
+}
+
 /**
- * Clients of the cluster, and the part of a server that waits for them on each node. They hold the cluster to its word: what was
- * acknowledged is there for ever, what was refused never comes, and a read misses nothing that was acknowledged before it began.
+ * Clients of the cluster. Each asks, waits for the answer, thinks, and asks again; one whose write has an unknown outcome may
+ * repeat it on another node, as the same request. All that they did and were told is `history`.
  */
 export class Clients {
-  readonly counts = { applied: 0, refused: 0, unknown: 0, read: 0, readRefused: 0 };
+  readonly counts = { applied: 0, refused: 0, unknown: 0, repeated: 0, read: 0, readRefused: 0 };
+  /** By number: those that are under way are unknown so far, those that were refused are gone. */
+  readonly #operations = new Map<number, Operation>();
   readonly #options: ClientsOptions;
-  readonly #waiting = new Map<SimulatedNode, Set<Waiting>>();
-  /** What each node has applied in this run and may still be asked for. */
-  readonly #applied = new Map<SimulatedNode, Map<number, Place>>();
-  #transactions = 0;
-  /** The newest index that a client has seen the effect of. */
-  #seen = 0;
+  #operationCount = 0;
+  #attempts = 0;
+  #tokens = 0;
 
   constructor(options: ClientsOptions) {
     this.#options = options;
   }
 
-  /** Each client asks, waits for the answer, thinks, and asks again, until `isOver`. */
+  get history(): readonly Operation[] {
+    return [...this.#operations.values()];
+  }
+
   begin(swarm: Swarm, isOver: () => boolean): void {
+    for (let client = 0; client < swarm.clients; client++) this.#live(`c${client}`, swarm, isOver);
+  }
+
+  /** One write without repeats, through one node. */
+  write(node: SimulatedNode, keys: number, done: (isApplied: boolean) => void): void {
+    const write = this.#newWrite('o', 0, keys);
+    const number = this.#called(write);
+    this.#attempt(node, write, (result) => {
+      this.#wrote(number, result);
+      done(result.kind === 'applied');
+    });
+  }
+
+  read(node: SimulatedNode, keys: number, done: (isRead: boolean) => void): void {
+    this.#read('o', { node, keys }, done);
+  }
+
+  #live(client: string, swarm: Swarm, isOver: () => boolean): void {
     const { agenda, random } = this.#options;
+    let requests = 0;
     const next = (): void => {
       if (isOver()) return;
       agenda.after(random.around(swarm.thinkMs), () => {
-        const up = this.#options.nodes().filter((node) => node.isUp);
-        const node = up[random.below(up.length)];
+        const node = this.#anyNode();
         const isPatient = random.chance(swarm.patience);
         const answered = isPatient ? next : (): void => undefined;
         if (node === undefined || !isPatient) next();
         if (node === undefined) return;
-        if (random.chance(swarm.readShare)) this.read(node, swarm.keys, answered);
-        else this.write(node, swarm.keys, answered);
+        if (random.chance(swarm.readShare)) return this.#read(client, { node, keys: swarm.keys }, answered);
+        // Only who waits for each answer can repeat: its requests take effect one after the other.
+        const repeats = isPatient && random.chance(swarm.repeatShare) ? retriesMax : 0;
+        const request = repeats > 0 ? ++requests : 0;
+        this.#writeRepeatedly(this.#newWrite(client, request, swarm.keys), repeats, { node, answered });
       });
     };
-    for (let client = 0; client < swarm.clients; client++) next();
+    next();
   }
 
-  write(node: SimulatedNode, keys: number, done: (result: WriteResult) => void): void {
-    const { random, agenda, trace } = this.#options;
-    const id = `t${this.#transactions++}`;
-    const kind = random.chance(0.5) ? 'set' : 'append';
-    const transaction: Transaction = {
-      id,
-      kind,
-      key: `k${random.below(keys)}`,
-      value: `${id}${'x'.repeat(random.below(200))}`,
-    };
-    const answer = this.#once((result: WriteResult) => {
-      trace.note(agenda.nowMs, result, id);
-      this.counts[result]++;
-      done(result);
-    });
-    agenda.after(clientTimeoutMs, () => answer('unknown'));
-    // A process that crashes in the middle of a call answers nobody.
-    node.consensus?.propose(encodeTransaction(transaction), (outcome) =>
-      this.#proposed(node, { transaction, answer }, outcome),
-    );
+  #newWrite(client: string, request: number, keys: number): Write {
+    const { random } = this.#options;
+    const expected = random.chance(0.2) ? random.below(8) : undefined;
+    const token = `w${this.#tokens++}${'x'.repeat(random.below(200))}`;
+    return { client, request, key: `k${random.below(keys)}`, expected, token };
   }
 
-  read(node: SimulatedNode, keys: number, done: (result: ReadResult) => void): void {
-    const { random, agenda } = this.#options;
-    const key = `k${random.below(keys)}`;
-    const floor = this.#seen;
-    const answer = this.#once((result: ReadResult) => {
-      if (result === 'read') this.counts.read++;
-      else this.counts.readRefused++;
-      done(result);
-    });
-    agenda.after(clientTimeoutMs, () => answer('unknown'));
-    node.consensus?.readIndex((outcome) => {
-      if (outcome.kind === 'refused') answer('refused');
-      else this.#confirmed(node, { key, floor, answer }, outcome);
-    });
-  }
-
-  /** A node has applied an entry: its writers and readers go on. */
-  onApply(node: SimulatedNode, entry: CommittedEntry, transactions: readonly Transaction[]): void {
-    this.#appliedAt(node).set(entry.index, { term: entry.term, transactions });
-    this.#go(node, entry.index);
-  }
-
-  /** A node jumped to a snapshot: what became of writes before it can't be told. */
-  onInstall(node: SimulatedNode, index: number): void {
-    this.#appliedAt(node).clear();
-    this.#go(node, index);
-  }
-
-  onCrash(node: SimulatedNode): void {
-    this.#appliedAt(node).clear();
-    const waiting = [...this.#waitingAt(node)];
-    this.#waitingAt(node).clear();
-    for (const one of waiting) {
-      if (one.for === 'write') one.write.answer('unknown');
-      else one.fail();
-    }
-  }
-
-  #proposed(node: SimulatedNode, write: Write, outcome: ProposeOutcome): void {
-    switch (outcome.kind) {
-      case 'refused':
-        this.#options.committed.refused(write.transaction.id);
-        write.answer('refused');
-        return;
-      case 'unknown':
-        write.answer('unknown');
-        return;
-      case 'appended':
-        this.#waitingAt(node).add({ for: 'write', ...outcome, write });
-        // A follower may have applied the entry before the leader's answer came.
-        this.#go(node, node.machine?.state.index ?? 0);
-        return;
-      default:
-        outcome satisfies never;
-    }
-  }
-
-  #go(node: SimulatedNode, applied: number): void {
-    const waiting = this.#waitingAt(node);
-    for (const one of waiting) {
-      if (one.index > applied) continue;
-      waiting.delete(one);
-      if (one.for === 'read') one.go();
-      else this.#settle(node, one);
-    }
-  }
-
-  #settle(node: SimulatedNode, { index, term, ordinal, write }: Extract<Waiting, { for: 'write' }>): void {
-    const place = this.#appliedAt(node).get(index);
-    const { id } = write.transaction;
-    if (place === undefined) return write.answer('unknown');
-    if (place.term !== term) {
-      // Another entry was committed where this one was appended.
-      this.#options.committed.refused(id);
-      return write.answer('refused');
-    }
-    const found = place.transactions[ordinal]?.id;
-    insist(
-      '20 a write is where its leader said',
-      found === id,
-      () => `${id} was said to be at ${index}/${ordinal}, there is ${found}`,
-    );
-    this.#seen = Math.max(this.#seen, index);
-    write.answer('applied');
-  }
-
-  #confirmed(
-    node: SimulatedNode,
-    read: { readonly key: string; readonly floor: number; readonly answer: (result: ReadResult) => void },
-    { index, timeMs }: Extract<ReadOutcome, { kind: 'confirmed' }>,
+  #writeRepeatedly(
+    write: Write,
+    repeats: number,
+    first: { readonly node: SimulatedNode; readonly answered: () => void },
   ): void {
-    const { committed } = this.#options;
-    const { key, floor, answer } = read;
-    insist(
-      '19 a read misses nothing acknowledged before it',
-      index >= floor,
-      () => `a read on node ${node.id} was confirmed at ${index}, a client had seen ${floor}`,
-    );
-    insist(
-      'a read is not earlier than what it reads',
-      timeMs >= committed.timeAt(index),
-      () => `a read at ${index} was given time ${timeMs}, the entry has ${committed.timeAt(index)}`,
-    );
-    const go = (): void => {
-      const state = node.machine?.state;
-      if (state === undefined) return answer('unknown');
-      const expected = committed.valueAt(key, state.index);
-      insist(
-        '19 a read sees the last write',
-        state.values.get(key) === expected,
-        () => `${key} at ${state.index} on node ${node.id} is ${state.values.get(key)}, should be ${expected}`,
-      );
-      this.#seen = Math.max(this.#seen, state.index);
-      answer('read');
-    };
-    if ((node.machine?.state.index ?? 0) >= index) go();
-    else this.#waitingAt(node).add({ for: 'read', index, go, fail: () => answer('unknown') });
+    const { agenda } = this.#options;
+    const number = this.#called(write);
+    let isUnknown = false;
+    const attempt = (node: SimulatedNode, left: number): void =>
+      this.#attempt(node, write, (result) => {
+        isUnknown ||= result.kind === 'unknown';
+        const other = left > 0 && isUnknown && result.kind !== 'applied' ? this.#anyNode() : undefined;
+        if (other !== undefined) {
+          this.counts.repeated++;
+          agenda.after(repeatAfterMs, () => attempt(other, left - 1));
+          return;
+        }
+        // An attempt that was refused says nothing of an earlier one.
+        this.#wrote(number, isUnknown && result.kind === 'refused' ? { kind: 'unknown' } : result);
+        first.answered();
+      });
+    attempt(first.node, repeats);
   }
 
-  #once<Result>(answer: (result: Result) => void): (result: Result) => void {
-    let isAnswered = false;
-    return (result) => {
-      if (isAnswered) return;
-      isAnswered = true;
-      answer(result);
-    };
+  #attempt(node: SimulatedNode, write: Write, done: (result: WriteResult) => void): void {
+    const { agenda, trace, servers } = this.#options;
+    const { client, request, key, expected, token } = write;
+    const id = `t${this.#attempts++}`;
+    const transaction: Transaction = { id, client, request, key, expected, value: token };
+    const answer = once((result: WriteResult) => {
+      trace.note(agenda.nowMs, result.kind, id, node.id);
+      this.counts[result.kind]++;
+      done(result);
+    });
+    agenda.after(clientTimeoutMs, () => answer({ kind: 'unknown' }));
+    servers.write(node, transaction, answer);
   }
 
-  #waitingAt(node: SimulatedNode): Set<Waiting> {
-    return entryOf(this.#waiting, node, () => new Set());
+  #read(
+    client: string,
+    of: { readonly node: SimulatedNode; readonly keys: number },
+    done: (isRead: boolean) => void,
+  ): void {
+    const { agenda, random, trace, servers } = this.#options;
+    const key = `k${random.below(of.keys)}`;
+    const calledAt = agenda.nowMs;
+    const answer = once((result: ReadResult) => {
+      trace.note(agenda.nowMs, result.kind, key, of.node.id);
+      if (result.kind === 'read') this.counts.read++;
+      else this.counts.readRefused++;
+      if (result.kind === 'read') {
+        const { version, value } = result.found ?? { version: 0, value: '' };
+        const output = { kind: 'found', version, value } as const;
+        const read = { client, key, calledAt, returnedAt: agenda.nowMs, input: { kind: 'read' }, output } as const;
+        this.#operations.set(this.#operationCount++, read);
+      }
+      done(result.kind === 'read');
+    });
+    agenda.after(clientTimeoutMs, () => answer({ kind: 'unknown' }));
+    servers.read(of.node, key, answer);
   }
 
-  #appliedAt(node: SimulatedNode): Map<number, Place> {
-    return entryOf(this.#applied, node, () => new Map());
+  /** A write is under way: whatever comes of it, it may take effect from now on. */
+  #called({ client, key, expected, token }: Write): number {
+    const number = this.#operationCount++;
+    const input: RegisterInput =
+      expected === undefined ? { kind: 'write', value: token } : { kind: 'check-and-set', expected, value: token };
+    const calledAt = this.#options.agenda.nowMs;
+    this.#operations.set(number, { client, key, calledAt, returnedAt: undefined, input, output: undefined });
+    return number;
+  }
+
+  /** What was certainly refused did not happen: it is no part of the history. */
+  #wrote(number: number, result: WriteResult): void {
+    const operation = this.#operations.get(number);
+    if (operation === undefined) return;
+    if (result.kind === 'refused') this.#operations.delete(number);
+    if (result.kind !== 'applied') return;
+    const output = outputOf(result.outcome);
+    this.#operations.set(number, { ...operation, returnedAt: this.#options.agenda.nowMs, output });
+  }
+
+  #anyNode(): SimulatedNode | undefined {
+    const up = this.#options.nodes().filter((node) => node.isUp);
+    return up[this.#options.random.below(up.length)];
   }
 }
 
-function entryOf<Key, Value>(map: Map<Key, Value>, key: Key, make: () => Value): Value {
-  const known = map.get(key);
-  if (known !== undefined) return known;
-  const made = make();
-  map.set(key, made);
-  return made;
+/** How long a client waits before it repeats a write. */
+const repeatAfterMs = 20;
+
+function outputOf(outcome: Outcome): RegisterOutput {
+  return outcome.kind === 'mismatch' ? { kind: 'mismatch' } : outcome;
+}
+
+function once<Result>(answer: (result: Result) => void): (result: Result) => void {
+  let isAnswered = false;
+  return (result) => {
+    if (isAnswered) return;
+    isAnswered = true;
+    answer(result);
+  };
 }

@@ -70,11 +70,18 @@ export class Faults {
       case 'pause':
         node.pause();
         return this.#later(swarm.pauseMs, () => node.resume());
+      case 'crashAtEffect':
+        return node.crashAtEffect(1 + random.below(40));
+      case 'failWrite':
+        return node.failNextWrite();
       case 'slowDisk':
-        node.diskSlowness = random.pick([20, 100, 1_000]);
+        node.disk.slowness = random.pick([20, 100, 1_000]);
         return this.#later(3_000, () => {
-          node.diskSlowness = 1;
+          node.disk.slowness = 1;
         });
+      case 'stallDisk':
+        node.disk.stall();
+        return this.#later(swarm.stallMs, () => node.disk.goOn());
       case 'clockJump':
         return node.jumpClock(random.between(-clockJumpMsMax, clockJumpMsMax));
       case 'compact':
@@ -87,8 +94,7 @@ export class Faults {
         for (const one of nodes) one.consensus?.transferLeader(random.chance(0.5) ? node.id : undefined);
         return;
       case 'campaign':
-        node.consensus?.campaign();
-        return;
+        return node.campaign();
       default:
         kind satisfies never;
     }

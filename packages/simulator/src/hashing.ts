@@ -5,6 +5,12 @@ export function hashBytes(bytes: Uint8Array): number {
   return mixed(hash);
 }
 
+export function hashText(text: string): number {
+  let hash = 0x811c9dc5;
+  for (let at = 0; at < text.length; at++) hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193);
+  return mixed(hash);
+}
+
 export function hashNumbers(...numbers: readonly number[]): number {
   let hash = 0x811c9dc5;
   for (const number of numbers) {

@@ -19,6 +19,9 @@ export const healedOperations = 10;
 /** A client that hears nothing for so long stops waiting; it does not learn the outcome. */
 export const clientTimeoutMs = 1_000;
 
+/** How often a client repeats a write whose outcome it does not know. */
+export const retriesMax = 8;
+
 /** A mutant must be caught within so many seeds. */
 export const mutantSeedsMax = 500;
 

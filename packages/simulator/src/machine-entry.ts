@@ -6,16 +6,22 @@ export interface MachineEntry {
   readonly transactions: readonly Transaction[];
 }
 
-/** One client's write: `id` is never used twice. */
+/**
+ * One attempt of a client's write; `id` is never used twice. `request` is the client's number for the write, the same for every attempt:
+ * a client's requests count up, and one that is not later than the last that took effect is a repeat. 0: it is never repeated.
+ */
 export interface Transaction {
   readonly id: string;
-  readonly kind: 'set' | 'append';
+  readonly client: string;
+  readonly request: number;
   readonly key: string;
+  /** The version that the key must have; undefined: any. */
+  readonly expected: number | undefined;
   readonly value: string;
 }
 
-export function encodeTransaction({ id, kind, key, value }: Transaction): Uint8Array {
-  return Buffer.from(`${id} ${kind} ${key} ${value}`);
+export function encodeTransaction({ id, client, request, key, expected, value }: Transaction): Uint8Array {
+  return Buffer.from(`${id} ${client} ${request} ${key} ${expected ?? '-'} ${value}`);
 }
 
 export function encodeMachineEntry(
@@ -39,9 +45,15 @@ export function decodeMachineEntry(data: Uint8Array): MachineEntry {
 }
 
 function decodeTransaction(line: string): Transaction {
-  const [id, kind, key, value] = line.split(' ');
-  if (id === undefined || key === undefined || value === undefined || (kind !== 'set' && kind !== 'append')) {
+  const [id, client, request, key, expected, value] = line.split(' ');
+  if (id === undefined || client === undefined || key === undefined || value === undefined)
     throw new Error(`transaction "${line}" is not one`);
-  }
-  return { id, kind, key, value };
+  return {
+    id,
+    client,
+    request: Number(request),
+    key,
+    expected: expected === '-' ? undefined : Number(expected),
+    value,
+  };
 }

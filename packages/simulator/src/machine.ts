@@ -1,9 +1,17 @@
 import { LogIndex } from '@lockstep/contract/ids';
 import type { CommittedEntry, EntryEncoder, StateMachine } from '@lockstep/core/port';
 import type { SnapshotMeta } from '@lockstep/core/raft/types';
-import { applyTo, copyOf, decodeKeyValue, emptyKeyValue, encodeKeyValue, type KeyValue } from './key-value.ts';
+import {
+  type Applied,
+  applyTo,
+  copyOf,
+  decodeKeyValue,
+  emptyKeyValue,
+  encodeKeyValue,
+  type KeyValue,
+} from './key-value.ts';
 import { snapshotChunkBytes, snapshotsKept } from './limits.ts';
-import { encodeMachineEntry, type Transaction } from './machine-entry.ts';
+import { encodeMachineEntry } from './machine-entry.ts';
 import type { Random } from './random.ts';
 
 /** What the state machine's disk holds. A crash keeps all of it but the entries after `synced`, of which it keeps some. */
@@ -28,7 +36,7 @@ export interface MachineOptions {
   readonly later: (done: () => void) => void;
   /** The same for work on the whole state. */
   readonly muchLater: (done: () => void) => void;
-  readonly onApply: (entry: CommittedEntry, transactions: readonly Transaction[]) => void;
+  readonly onApply: (entry: CommittedEntry, applied: readonly Applied[], state: KeyValue) => void;
   readonly onInstall: (state: KeyValue, meta: SnapshotMeta) => void;
 }
 
@@ -66,9 +74,9 @@ export class Machine implements StateMachine {
   apply(entries: readonly CommittedEntry[]): boolean {
     if (this.isSealed) return false;
     for (const entry of entries) {
-      const transactions = applyTo(this.#state, entry);
+      const applied = applyTo(this.#state, entry);
       this.#disk.unsynced.push(entry);
-      this.#options.onApply(entry, transactions);
+      this.#options.onApply(entry, applied, this.#state);
     }
     return true;
   }

@@ -2,17 +2,20 @@ import { NodeId } from '@lockstep/contract/ids';
 import { emptyMemoryLogImage } from '@lockstep/core/log/memory-log';
 import { MemoryNetwork } from '@lockstep/core/peers/memory-peers';
 import { Agenda } from './agenda.ts';
-import { Checker } from './checker.ts';
+import { Checker } from './check/checker.ts';
+import { type CoreObserver, observeCores } from './check/observe-core.ts';
 import { Clients } from './clients.ts';
 import { Faults } from './faults.ts';
 import { healAndConverge } from './heal.ts';
+import { checkHistory } from './history.ts';
 import { eventsMax } from './limits.ts';
 import { emptyMachineDisk } from './machine.ts';
-import { observeReady } from './observe-ready.ts';
 import { Random } from './random.ts';
+import { Servers } from './servers.ts';
 import { SimulatedNode, type World } from './simulated-node.ts';
 import { drawSwarm, type Swarm } from './swarm.ts';
 import { Trace } from './trace.ts';
+import { uniqueRegister } from './versioned-register.ts';
 import { insist, Violation } from './violation.ts';
 import { type FrameKind, Wires } from './wires.ts';
 
@@ -44,7 +47,7 @@ export interface SimulationResult {
 /** Runs one cluster from one seed: first everything goes wrong, then everything works and the cluster must agree. */
 export function simulate(options: SimulationOptions): SimulationResult {
   const cluster = new Cluster(options);
-  const unobserve = observeReady((ready) => cluster.see(ready));
+  const unobserve = observeCores(cluster.observer);
   try {
     return cluster.run((options.seconds ?? 60) * 1000);
   } finally {
@@ -54,9 +57,10 @@ export function simulate(options: SimulationOptions): SimulationResult {
 
 export class Cluster {
   readonly agenda: Agenda = new Agenda();
-  readonly checker: Checker = new Checker();
+  readonly checker: Checker;
   readonly nodes: readonly SimulatedNode[];
   readonly clients: Clients;
+  readonly #servers: Servers;
   readonly wires: Wires;
   readonly random: Random;
   readonly trace: Trace;
@@ -75,6 +79,9 @@ export class Cluster {
     this.random = new Random(seed);
     this.swarm = drawSwarm(this.random.fork(), count);
     const { agenda, trace, swarm } = this;
+    // A turn's length and a round-off less than the ticks that a follower counts at the least.
+    const quietMs = (swarm.electionTicks - 1) * swarm.tickMs - 1;
+    this.checker = new Checker({ nowMs: () => agenda.nowMs, quietMs });
     const byId = new Map<NodeId, SimulatedNode>();
     this.wires = new Wires({
       agenda,
@@ -91,8 +98,10 @@ export class Cluster {
       (id) => new SimulatedNode(id, { world, image: emptyMemoryLogImage(membership), disk: emptyMachineDisk() }),
     );
     for (const node of this.nodes) byId.set(node.id, node);
-    const { committed } = this.checker;
-    this.clients = new Clients({ agenda, random: this.random.fork(), trace, committed, nodes: () => this.nodes });
+    this.checker.committed.founded(membership);
+    const servers = new Servers(this.checker.committed);
+    this.#servers = servers;
+    this.clients = new Clients({ agenda, random: this.random.fork(), trace, servers, nodes: () => this.nodes });
     this.#faults = new Faults({
       agenda,
       random: this.random.fork(),
@@ -104,9 +113,16 @@ export class Cluster {
     });
   }
 
-  /** A core hands out its work, in the turn of its node. */
-  see(ready: Parameters<Checker['ready']>[1]): void {
-    if (this.#turning !== undefined) this.checker.ready(this.#turning, ready);
+  /** Sees what cores are asked and hand out, in the turns of their nodes. */
+  get observer(): CoreObserver {
+    return {
+      ready: (ready) => {
+        if (this.#turning !== undefined) this.checker.ready(this.#turning, ready);
+      },
+      readAsked: (id) => {
+        if (this.#turning !== undefined) this.checker.readAsked(this.#turning, id);
+      },
+    };
   }
 
   run(faultyMs: number): SimulationResult {
@@ -120,6 +136,7 @@ export class Cluster {
       isOver = true;
       this.#faults.stop();
       healAndConverge(this);
+      this.#checkHistory();
     } catch (error) {
       failure = { ...ruleOf(error), atMs: this.agenda.nowMs };
     }
@@ -157,20 +174,34 @@ export class Cluster {
         send();
         this.#sending = 'driver';
       },
-      onApply: (node, entry, transactions) => {
+      onApply: (node, entry, applied) => {
         trace.note(agenda.nowMs, 'apply', node.id, entry.index, entry.term);
-        this.clients.onApply(node, entry, transactions);
+        this.#servers.onApply(node, entry, applied);
       },
       onInstall: (node, index) => {
         this.#installs++;
         trace.note(agenda.nowMs, 'install', node.id, index);
-        this.clients.onInstall(node, index);
+        this.#servers.onInstall(node, index);
       },
       onCrash: (node) => {
         this.#crashes++;
-        this.clients.onCrash(node);
+        this.#servers.onCrash(node);
       },
     };
+  }
+
+  #checkHistory(): void {
+    const { violations, undecided } = checkHistory(this.clients.history, uniqueRegister);
+    insist(
+      '19 what clients saw is linearizable',
+      violations.length === 0,
+      () => `no order explains what was seen of ${violations[0]?.key}: ${JSON.stringify(violations[0]?.stuckAt)}`,
+    );
+    insist(
+      '19 what clients saw can be judged',
+      undecided.length === 0,
+      () => `the search was given up for ${undecided.join(', ')}`,
+    );
   }
 
   #result(failure: SimulationResult['failure']): SimulationResult {
@@ -181,7 +212,7 @@ export class Cluster {
       traceHash: this.trace.hash(),
       events: this.#events,
       simulatedMs: this.agenda.nowMs,
-      elections: this.checker.electionCount,
+      elections: this.checker.elections.count,
       committed: this.checker.committed.lastIndex,
       crashes: this.#crashes,
       snapshotsInstalled: this.#installs,

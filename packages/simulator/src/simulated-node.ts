@@ -1,29 +1,27 @@
 import type { LogIndex, NodeId } from '@lockstep/contract/ids';
 import { MemoryLog, type MemoryLogImage, type MemoryLogWork } from '@lockstep/core/log/memory-log';
-import type { LogStore } from '@lockstep/core/log/log-store';
 import { startNode } from '@lockstep/core/node';
 import type { ConsensusNode } from '@lockstep/core/node-options';
 import type { MemoryEndpoint, MemoryNetwork } from '@lockstep/core/peers/memory-peers';
-import type { PeerEvents, PeerMessage, Peers } from '@lockstep/core/peers/peers';
-import type { CommittedEntry } from '@lockstep/core/port';
+import type { CommittedEntry, ProposeOutcome, ReadOutcome } from '@lockstep/core/port';
 import { defaultRaftLimits } from '@lockstep/core/raft/limits';
-import type { PersistBatch } from '@lockstep/core/raft/types';
 import type { Agenda } from './agenda.ts';
-import type { Checker } from './checker.ts';
+import type { Checker } from './check/checker.ts';
+import type { Applied } from './key-value.ts';
 import { Machine, type MachineDisk } from './machine.ts';
-import type { Transaction } from './machine-entry.ts';
+import { ProcessDied } from './process-died.ts';
 import type { Random } from './random.ts';
+import { SimulatedDisk } from './simulated-disk.ts';
 import type { Swarm } from './swarm.ts';
 import type { Trace } from './trace.ts';
 import { Violation } from './violation.ts';
+import { type Watch, watchedEvents, watchedMachine, watchedPeers, watchedStore } from './watched-parts.ts';
 import type { FrameKind } from './wires.ts';
 
 /** Where a simulated wall clock starts: a day in 2026. */
 const wallStartMs = 1_780_000_000_000;
 /** From one turn of a loop to the next. */
 const turnMs = 0.02;
-/** The slowest disk answers at last. */
-const diskMsMax = 3_000;
 
 type Wait = 'turn' | 'timer' | 'network' | 'disk';
 
@@ -37,28 +35,36 @@ export interface World {
   readonly swarm: () => Swarm;
   /** Runs a node's turn, and tells the checker of what its core hands out meanwhile. */
   readonly turning: (id: NodeId, turn: () => void) => void;
-  /** Says what the frames sent during `send` are. */
   readonly sending: (kind: FrameKind, send: () => void) => void;
-  readonly onApply: (node: SimulatedNode, entry: CommittedEntry, transactions: readonly Transaction[]) => void;
+  readonly onApply: (node: SimulatedNode, entry: CommittedEntry, applied: readonly Applied[]) => void;
   readonly onInstall: (node: SimulatedNode, index: number) => void;
   readonly onCrash: (node: SimulatedNode) => void;
+}
+
+interface Running {
+  readonly node: ConsensusNode;
+  readonly machine: Machine;
+  readonly log: MemoryLog;
 }
 
 /** One node: the real driver, on a disk, a clock and a process that can be made to fail. */
 export class SimulatedNode {
   readonly id: NodeId;
+  readonly disk: SimulatedDisk;
   readonly #world: World;
   readonly #machineDisk: MachineDisk;
   #image: MemoryLogImage;
   #run = 0;
-  #running: { readonly node: ConsensusNode; readonly machine: Machine; readonly log: MemoryLog } | undefined;
+  #running: Running | undefined;
   #isPaused = false;
   #waiting: { readonly for: Wait; readonly run: () => void }[] = [];
   #wallOffsetMs = 0;
-  /** How much slower than usual the disk is. */
-  diskSlowness = 1;
   /** A write that begins now is the last one of this run. */
   #isDoomed = false;
+  /** So many more effects, and the process dies in that one; 0: it does not. */
+  #effectsLeft = 0;
+  #isDying = false;
+  #isTurning = false;
   /** It does not fail any more, not even by what was planned before. */
   #isHealed = false;
 
@@ -67,6 +73,7 @@ export class SimulatedNode {
     this.#world = of.world;
     this.#image = of.image;
     this.#machineDisk = of.disk;
+    this.disk = new SimulatedDisk(of.world.agenda);
   }
 
   get isUp(): boolean {
@@ -87,52 +94,42 @@ export class SimulatedNode {
   }
 
   start(): void {
-    const { agenda, random, checker, members, trace } = this.#world;
+    const { agenda, checker, trace } = this.#world;
     if (this.#running !== undefined) return;
     this.#run++;
+    trace.note(agenda.nowMs, 'start', this.id, this.#run);
     const run = this.#run;
-    trace.note(agenda.nowMs, 'start', this.id, run);
     const log = new MemoryLog(this.#image, {
       schedule: (work, kind) => this.#diskWork(run, work, kind),
       now: () => agenda.nowMs,
+      onFatal: () => this.#diskFailed(),
     });
     const machine = this.#newMachine(run);
     checker.started(this.id, this.#image, machine.state.index);
-    const { tickMs, heartbeatTicks, electionTicks, compaction, raft } = this.#world.swarm();
-    let endpoint: MemoryEndpoint | undefined;
-    const node = startNode({
-      id: this.id,
-      clock: {
-        nowMs: () => agenda.nowMs,
-        wallMs: () => wallStartMs + agenda.nowMs + this.#wallOffsetMs,
-        setTimer: (ms, fire) => agenda.after(ms, () => this.#in(run, 'timer', fire)),
-      },
-      random: random.below,
-      store: this.#watchedStore(log),
-      stored: log.stored(),
-      peers: (events) => {
-        endpoint = this.#join(events, machine);
-        return this.#watchedPeers(endpoint.peers);
-      },
-      pullSnapshot: (...call) => {
-        if (endpoint === undefined) throw new Error('invariant broken: a pull before the network');
-        return endpoint.pullSnapshot(...call);
-      },
-      machine,
-      members: members.map((member) => ({ node: member, address: `node-${member}` })),
-      log: (event) => trace.note(agenda.nowMs, event, this.id),
-      onFatal: (error) => {
-        throw error instanceof Violation
-          ? error
-          : new Violation('no node stops by itself', `node ${this.id}: ${String(error)}`);
-      },
-      timings: { tickMs, heartbeatTicks, electionTicks, snapshotOfferMs: 3_000, readResendMs: 500 },
-      compaction: { ...compaction, everyBytes: 1_000_000, tailBytes: 1_000_000 },
-      raftLimits: { ...defaultRaftLimits, inflightBytesMax: 8_000, ...raft },
-      schedule: (turn) => void agenda.after(turnMs, () => this.#in(run, 'turn', () => this.#turn(turn))),
-    });
-    this.#running = { node, machine, log };
+    this.#running = { node: this.#startDriver(run, log, machine), machine, log };
     this.#syncState(run);
+  }
+
+  /** A process that dies answers nobody. */
+  propose(transaction: Uint8Array, done: (outcome: ProposeOutcome) => void): void {
+    const run = this.#run;
+    this.#running?.node.propose(transaction, (outcome) => {
+      if (this.#isAlive(run)) done(outcome);
+    });
+  }
+
+  readIndex(done: (outcome: ReadOutcome) => void): void {
+    const run = this.#run;
+    this.#running?.node.readIndex((outcome) => {
+      if (this.#isAlive(run)) done(outcome);
+    });
+  }
+
+  /** Somebody wishes that it leads. */
+  campaign(): void {
+    if (this.#running === undefined) return;
+    this.#world.checker.toldToCampaign(this.id);
+    this.#running.node.campaign();
   }
 
   /** Loses what was not fsynced, or some of it. */
@@ -144,9 +141,12 @@ export class SimulatedNode {
     trace.note(agenda.nowMs, 'crash', this.id, this.#image.entries.length);
     machine.crash(random);
     void log.close();
+    this.disk.forget();
     this.#running = undefined;
     this.#isPaused = false;
     this.#isDoomed = false;
+    this.#isDying = false;
+    this.#effectsLeft = 0;
     this.#waiting = [];
     checker.crashed(this.id, this.#image);
     onCrash(this);
@@ -156,6 +156,16 @@ export class SimulatedNode {
   /** Crashes in the middle of the next write. */
   crashInNextWrite(): void {
     this.#isDoomed = true;
+  }
+
+  /** Dies right before or after one of its next effects: what it sends, writes, applies, snapshots. */
+  crashAtEffect(count: number): void {
+    if (this.#running !== undefined && !this.#isHealed) this.#effectsLeft = count;
+  }
+
+  /** The next write of its log fails: the process must end. */
+  failNextWrite(): void {
+    this.#running?.log.failNextWrite(new Error('no space left on device'));
   }
 
   pause(): void {
@@ -187,7 +197,8 @@ export class SimulatedNode {
   heal(): void {
     this.#isHealed = true;
     this.#isDoomed = false;
-    this.diskSlowness = 1;
+    this.#effectsLeft = 0;
+    this.disk.heal();
     this.resume();
     this.unseal();
     this.start();
@@ -202,20 +213,65 @@ export class SimulatedNode {
     this.#in(this.#run, 'network', arrive);
   }
 
+  #startDriver(run: number, log: MemoryLog, machine: Machine): ConsensusNode {
+    const { agenda, random, members, swarm, trace } = this.#world;
+    const { tickMs, heartbeatTicks, electionTicks, compaction, raft } = swarm();
+    const watch = this.#watch(run);
+    let endpoint: MemoryEndpoint | undefined;
+    return startNode({
+      id: this.id,
+      clock: {
+        nowMs: () => agenda.nowMs,
+        wallMs: () => wallStartMs + agenda.nowMs + this.#wallOffsetMs,
+        setTimer: (ms, fire) => agenda.after(ms, () => this.#in(run, 'timer', fire)),
+      },
+      random: random.below,
+      store: watchedStore(log, watch),
+      stored: log.stored(),
+      peers: (events) => {
+        endpoint = this.#world.network.join(this.id, watchedEvents(events, watch), {
+          read: (id, offset, bytesMax, done) => machine.readSnapshot({ id, offset, bytesMax }, done),
+        });
+        return watchedPeers(endpoint.peers, watch);
+      },
+      pullSnapshot: (...call) => {
+        if (endpoint === undefined) throw new Error('invariant broken: a pull before the network');
+        return endpoint.pullSnapshot(...call);
+      },
+      machine: watchedMachine(machine, watch),
+      members: members.map((member) => ({ node: member, address: `node-${member}` })),
+      log: (event) => trace.note(agenda.nowMs, event, this.id),
+      onFatal: (error) => this.#failed(error),
+      timings: { tickMs, heartbeatTicks, electionTicks, snapshotOfferMs: 3_000, readResendMs: 500 },
+      compaction: { ...compaction, everyBytes: 1_000_000, tailBytes: 1_000_000 },
+      raftLimits: { ...defaultRaftLimits, inflightBytesMax: 8_000, ...raft },
+      schedule: (turn) => void agenda.after(turnMs, () => this.#in(run, 'turn', () => this.#turn(turn))),
+    });
+  }
+
+  #watch(run: number): Watch {
+    const { checker, sending } = this.#world;
+    return {
+      id: this.id,
+      checker,
+      sending,
+      effect: (name) => this.#effect(run, name),
+      role: () => this.#running?.node.status().raft.role ?? 'follower',
+    };
+  }
+
   #newMachine(run: number): Machine {
-    const { agenda, random, checker, onApply, onInstall } = this.#world;
+    const { random, checker, onApply, onInstall } = this.#world;
     const later = (meanMs: number, done: () => void): void =>
-      void agenda.after(Math.min(random.around(meanMs * this.diskSlowness), diskMsMax), () =>
-        this.#in(run, 'disk', done),
-      );
+      this.disk.work(random.around(meanMs), () => this.#in(run, 'disk', done));
     return new Machine({
       disk: this.#machineDisk,
       name: `${this.id}-${run}`,
       later: (done) => later(2, done),
       muchLater: (done) => later(40, done),
-      onApply: (entry, transactions) => {
-        checker.applied(this.id, entry);
-        onApply(this, entry, transactions);
+      onApply: (entry, applied, state) => {
+        checker.applied(this.id, entry, state);
+        onApply(this, entry, applied);
       },
       onInstall: (state, meta) => {
         checker.installed(this.id, state);
@@ -225,67 +281,57 @@ export class SimulatedNode {
   }
 
   #turn(turn: () => void): void {
+    this.#isTurning = true;
     this.#world.turning(this.id, turn);
+    this.#isTurning = false;
     if (this.#running === undefined) return;
     this.#world.checker.turned(this.id, this.#running.node.status().raft);
   }
 
-  #join(events: PeerEvents, machine: Machine): MemoryEndpoint {
-    return this.#world.network.join(this.id, events, {
-      read: (id, offset, bytesMax, done) => machine.readSnapshot({ id, offset, bytesMax }, done),
-    });
+  /** What a dying process would still do it does not. */
+  #effect(run: number, name: string): void {
+    if (run !== this.#run || this.#isDying) throw new ProcessDied();
+    // Outside of a turn the caller stands on the same stack: it is no part of the process.
+    if (this.#effectsLeft === 0 || !this.#isTurning) return;
+    this.#effectsLeft--;
+    if (this.#effectsLeft > 0) return;
+    const { trace, agenda } = this.#world;
+    trace.note(agenda.nowMs, 'die', this.id, name);
+    this.#isDying = true;
+    throw new ProcessDied();
   }
 
-  /** Raft's own messages travel in frames of their own: they may be repeated and reordered. */
-  #watchedPeers(peers: Peers): Peers {
-    const { checker, sending } = this.#world;
-    const isRaft = (message: PeerMessage): boolean => message.kind === 'raft';
-    return {
-      ...peers,
-      send: (to, messages) => {
-        for (const message of messages) if (message.kind === 'raft') checker.sent(this.id, message.message);
-        const raft = messages.filter(isRaft);
-        const driver = messages.filter((message) => !isRaft(message));
-        if (raft.length > 0) sending('raft', () => peers.send(to, raft));
-        if (driver.length > 0) sending('driver', () => peers.send(to, driver));
-      },
-    };
+  #failed(error: unknown): void {
+    if (error instanceof ProcessDied) return this.#died();
+    throw error instanceof Violation
+      ? error
+      : new Violation('no node stops by itself', `node ${this.id}: ${String(error)}`);
   }
 
-  #watchedStore(log: MemoryLog): LogStore {
-    const { checker } = this.#world;
-    return {
-      write: (batches: readonly PersistBatch[], done) => {
-        checker.writing(this.id, batches);
-        log.write(batches, () => {
-          checker.written(this.id, batches);
-          done();
-        });
-      },
-      read: (range, done) => log.read(range, done),
-      compact: (snapshot, done) =>
-        log.compact(snapshot, () => {
-          checker.compacted(this.id, snapshot.index);
-          done();
-        }),
-      saveMembership: (membership, index, done) => log.saveMembership(membership, index, done),
-      stats: () => log.stats(),
-      close: () => log.close(),
-    };
+  #diskFailed(): void {
+    this.#world.checker.poisoned(this.id);
+    this.#died();
+  }
+
+  /** Somebody starts it again. */
+  #died(): void {
+    const { agenda, random, swarm } = this.#world;
+    this.crash();
+    agenda.after(random.around(swarm().downMs), () => this.start());
   }
 
   #diskWork(run: number, work: () => void, kind: MemoryLogWork): void {
     const { agenda, random, swarm } = this.#world;
     const { syncMs } = swarm();
     const full = syncMs.least + random.around(syncMs.more);
-    const ms = Math.min((kind === 'sync' ? full : full / 10) * this.diskSlowness, diskMsMax);
+    const ms = kind === 'sync' ? full : full / 10;
     if (this.#isDoomed && kind !== 'read') {
       this.#isDoomed = false;
       agenda.after(random.between(0, ms), () => {
         if (this.#run === run && !this.#isHealed) this.crash();
       });
     }
-    agenda.after(ms, () => this.#in(run, 'disk', work));
+    this.disk.work(ms, () => this.#in(run, 'disk', work));
   }
 
   #syncState(run: number): void {
@@ -296,6 +342,10 @@ export class SimulatedNode {
       machine.sync((index: LogIndex) => node.stateSynced(index));
       this.#syncState(run);
     });
+  }
+
+  #isAlive(run: number): boolean {
+    return this.#run === run && this.#running !== undefined && !this.#isDying;
   }
 
   /** Runs what happens to one run of this node: later while it is paused, never once it has crashed. */

@@ -20,7 +20,10 @@ export interface Swarm {
     readonly crashInWrite: number;
     readonly crashAll: number;
     readonly pause: number;
+    readonly crashAtEffect: number;
+    readonly failWrite: number;
     readonly slowDisk: number;
+    readonly stallDisk: number;
     readonly clockJump: number;
     readonly compact: number;
     readonly seal: number;
@@ -31,6 +34,7 @@ export interface Swarm {
   readonly downMs: number;
   readonly partitionMs: number;
   readonly pauseMs: number;
+  readonly stallMs: number;
   readonly compaction: { readonly everyEntries: number; readonly tailEntries: number };
   /** Small, so that windows fill, one append is not enough, and logs leave memory. */
   readonly raft: {
@@ -43,6 +47,8 @@ export interface Swarm {
   readonly clients: number;
   /** The share of requests whose answer a client waits for before its next one. */
   readonly patience: number;
+  /** The share of writes that a client repeats, as the same request, until it knows what became of them. */
+  readonly repeatShare: number;
   readonly thinkMs: number;
   readonly readShare: number;
   readonly keys: number;
@@ -68,7 +74,10 @@ export function drawSwarm(random: Random, nodes: number | undefined): Swarm {
       crashInWrite: maybe(0.6, 500, 8_000),
       crashAll: maybe(0.3, 5_000, 20_000),
       pause: maybe(0.4, 1_000, 10_000),
+      crashAtEffect: maybe(0.5, 300, 5_000),
+      failWrite: maybe(0.3, 1_000, 10_000),
       slowDisk: maybe(0.4, 1_000, 10_000),
+      stallDisk: maybe(0.3, 2_000, 15_000),
       clockJump: maybe(0.4, 1_000, 10_000),
       compact: maybe(0.5, 300, 5_000),
       seal: maybe(0.25, 1_000, 10_000),
@@ -79,6 +88,7 @@ export function drawSwarm(random: Random, nodes: number | undefined): Swarm {
     downMs: random.pick([20, 300, 3_000]),
     partitionMs: random.pick([100, 1_000, 4_000]),
     pauseMs: random.pick([200, 1_000, 3_000]),
+    stallMs: random.pick([300, 2_000, 10_000]),
     compaction: { everyEntries: random.pick([10, 50, 200, 5_000]), tailEntries: random.pick([0, 5, 30]) },
     raft: {
       appendBytesMax: random.pick([100, 600, 4_000]),
@@ -89,6 +99,7 @@ export function drawSwarm(random: Random, nodes: number | undefined): Swarm {
     },
     clients: 2 + random.below(7),
     patience: random.pick([1, 0.9, 0.5]),
+    repeatShare: random.pick([0, 0.5, 1]),
     thinkMs: random.pick([10, 40, 150]),
     readShare: random.between(0.1, 0.6),
     keys: 1 + random.below(6),
@@ -104,7 +115,10 @@ export function healed(swarm: Swarm): Swarm {
     crashInWrite: 0,
     crashAll: 0,
     pause: 0,
+    crashAtEffect: 0,
+    failWrite: 0,
     slowDisk: 0,
+    stallDisk: 0,
     clockJump: 0,
     compact: 0,
     seal: 0,
