@@ -114,12 +114,11 @@ export class Barrier {
   }
 
   #open(configuration: SealConfiguration, rootKey: Secret): BarrierState {
-    const clusterId = this.#clusterId;
-    if (configuration.clusterId !== clusterId)
-      throw new LockstepError(
-        'invalid-input',
-        `seal configuration belongs to cluster ${configuration.clusterId}, not ${clusterId}`,
-      );
+    const own = this.#clusterId;
+    // Records stay bound to the cluster that they were sealed in.
+    const { clusterId } = configuration;
+    if (clusterId !== own && configuration.restoredInto !== own)
+      throw new LockstepError('invalid-input', `seal configuration belongs to cluster ${clusterId}, not ${own}`);
     const keyring = openKeyring({ sealed: configuration.sealedKeyring, rootKey, clusterId });
     const random = this.#random;
     return {

@@ -38,7 +38,7 @@ export async function initialise(options: {
   keyring.wipe();
   const wrapped = await wrapRootKey({ rootKey, seal, place: { clusterId, setId }, random });
   return {
-    configuration: { clusterId, version: 1, setId, sealedKeyring, ...wrapped.record },
+    configuration: { clusterId, version: 1, setId, sealedKeyring, restoredInto: '', ...wrapped.record },
     rootKey,
     shares: wrapped.shares,
   };

@@ -22,6 +22,8 @@ export interface SealConfiguration {
   readonly setId: Uint8Array;
   readonly wrappedRootKey: Uint8Array;
   readonly sealedKeyring: Uint8Array;
+  /** The cluster that took it over, by restoring another cluster's snapshot by force; empty where none did. */
+  readonly restoredInto: string;
 }
 
 export const setIdBytes = 16;
@@ -37,6 +39,7 @@ export const sealConfigurationWire: MessageCodec<SealConfiguration> = message({
   setId: bytes(6),
   wrappedRootKey: bytes(7),
   sealedKeyring: bytes(8),
+  restoredInto: text(9),
 });
 
 export function encodeSealConfiguration(configuration: SealConfiguration): Buffer {
@@ -54,12 +57,14 @@ export function decodeSealConfiguration(input: Uint8Array): SealConfiguration {
 }
 
 function checked(configuration: SealConfiguration): SealConfiguration {
-  const { clusterId, version, kind, shares, threshold, setId, wrappedRootKey, sealedKeyring } = configuration;
+  const { clusterId, version, kind, shares, threshold, setId, wrappedRootKey, sealedKeyring, restoredInto } =
+    configuration;
   const rule = (holds: boolean, message: string): void => {
     if (!holds) throw new LockstepError('invalid-input', `seal configuration: ${message}`);
   };
   const idBytes = Buffer.byteLength(clusterId);
   rule(idBytes > 0 && idBytes <= contextBytesMax, `cluster_id must have 1 to ${contextBytesMax} bytes`);
+  rule(Buffer.byteLength(restoredInto) <= contextBytesMax, `restored_into must have at most ${contextBytesMax} bytes`);
   rule(version > 0, 'version must be at least 1');
   rule(/^[a-z][a-z0-9-]{0,31}$/.test(kind), 'kind must be a short lower-case name');
   rule(setId.length === setIdBytes, `set_id must have ${setIdBytes} bytes`);

@@ -22,6 +22,8 @@ export interface Admitted {
   readonly call: Call;
   readonly unknownFields: readonly string[];
   readonly expects: readonly HostExpect[];
+  /** Of the state that it is decided by. */
+  readonly restoredIndex: number;
 }
 
 /** Who asks: undefined without a token; throws `denied` for one that isn't alive. */
@@ -37,6 +39,8 @@ export function identify(host: Host, request: DoorRequest, now: TimeMs): Token |
  * then whether the path exists, then its fields.
  */
 export function admit(host: Host, request: DoorRequest, now: TimeMs): Admitted {
+  // Before anything is read: a state that is restored meanwhile is another one.
+  const { restoredIndex } = host;
   const token = identify(host, request, now);
   const mount = resolveMount(host, request.operation, request.path);
   const found = mount?.routes.find(request.operation, mount.relativePath);
@@ -67,6 +71,7 @@ export function admit(host: Host, request: DoorRequest, now: TimeMs): Admitted {
     call,
     unknownFields: parsed.unknown.filter((name) => !(name in parameters)),
     expects: token === undefined ? [] : expectsOf(host, token),
+    restoredIndex,
   };
 }
 

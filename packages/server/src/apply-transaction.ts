@@ -18,7 +18,10 @@ export type TransactionResult =
   /** Nothing happened: this no longer held. */
   | {
       readonly kind: 'conflict';
-      readonly expect: HostExpect | { readonly kind: 'mount-gone'; readonly mount: MountId };
+      readonly expect:
+        | HostExpect
+        | { readonly kind: 'mount-gone'; readonly mount: MountId }
+        | { readonly kind: 'restored' };
     }
   /** Nothing happened: apply threw. The mount is marked faulted. */
   | { readonly kind: 'failed'; readonly mount: MountId; readonly cause: unknown };
@@ -26,13 +29,22 @@ export type TransactionResult =
 /** Which engine a mount's facts belong to, by the state as it is at this point of the entry. */
 export type EngineOf = (writer: EntryWriter, mount: MountId) => Pick<Engine, 'apply'> | undefined;
 
+/** Where a transaction is applied, and how the state came there. */
+export interface TransactionPlace extends Omit<AppliedAt, 'factVersion'> {
+  /** Where in the log the state was last restored from a snapshot; 0 where it never was. */
+  readonly restoredIndex: number;
+}
+
 /** Folds one transaction into the state: as a whole, or not at all. Called in entry order on every node. */
 export function applyTransaction(
   writer: EntryWriter,
   transaction: Transaction,
-  at: Omit<AppliedAt, 'factVersion'>,
+  place: TransactionPlace,
   engineOf: EngineOf,
 ): TransactionResult {
+  const { restoredIndex, ...at } = place;
+  // Decided by a state that is gone: what it expects may hold by accident.
+  if (transaction.restoredIndex !== restoredIndex) return { kind: 'conflict', expect: { kind: 'restored' } };
   const broken = transaction.expects.find((expect) => !holds(writer, expect, at));
   if (broken !== undefined) return { kind: 'conflict', expect: broken };
   writer.begin();

@@ -7,6 +7,7 @@ import { syncDirectory } from '@lockstep/core/log/sync-directory';
 
 // <data_dir>/state/   made first
 //            log/     made next: once a vote is in it, this node may never have another
+//            restores/
 //            NODE     made last: whose disk it is. From then on state and log are both there, or the disk is not whole.
 
 const stampName = 'NODE';
@@ -20,6 +21,8 @@ const [logPointer, statePointer] = ['CURRENT', 'current'];
 export class DataDirectory {
   readonly stateDirectory: string;
   readonly logDirectory: string;
+  /** Files that a state is restored from; it may be emptied while the node is down and restores nothing. */
+  readonly restoresDirectory: string;
   readonly #path: string;
   readonly #stamp: string | undefined;
   readonly #hasLog: boolean;
@@ -28,6 +31,7 @@ export class DataDirectory {
     this.#path = path;
     this.stateDirectory = join(path, 'state');
     this.logDirectory = join(path, 'log');
+    this.restoresDirectory = join(path, 'restores');
     this.#stamp = readStamp(join(path, stampName));
     this.#hasLog = existsSync(join(this.logDirectory, logPointer));
     const hasState = existsSync(join(this.stateDirectory, statePointer));

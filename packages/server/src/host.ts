@@ -48,6 +48,11 @@ export class Host {
     return this.#parts.state.mountState(rootNamespace, mount);
   }
 
+  /** Where in the log this node's state was last restored from a snapshot; 0 where it never was. */
+  get restoredIndex(): number {
+    return this.#parts.state.restored?.index ?? 0;
+  }
+
   /** Resolves with the leader's time once this node's state holds every write acknowledged before the call. */
   async confirmRead(deadline: number): Promise<TimeMs> {
     const { consensus, positions } = this.#parts;

@@ -34,6 +34,7 @@ export async function foundCluster(options: {
     expects: [],
     facts: facts.map((fact) => ({ mount: tokenMount, factVersion: firstFactVersion, fact })),
     remembered: undefined,
+    restoredIndex: 0,
   });
   // A barrier of its own, so that this node stays sealed until the entry is committed.
   const barrier = new Barrier({ clusterId, random });
@@ -43,7 +44,7 @@ export async function foundCluster(options: {
   const sealed = encoder.encode(foundingPlace, nowMs, [founding]);
   barrier.seal();
   return {
-    controlEntry: encodeControlEntry({ seal: configuration, founding: sealed }),
+    controlEntry: encodeControlEntry({ seal: configuration, founding: sealed, restore: undefined }),
     configuration,
     rootKey,
     shares,

@@ -4,10 +4,11 @@ import type { SnapshotMeta } from '@lockstep/core/raft/types';
 import { kindOfMount } from '@lockstep/engine-system/mount-table';
 import type { Barrier } from '@lockstep/seal/barrier';
 import { applyTransaction, type TransactionResult } from './apply-transaction.ts';
-import { decodeControlEntry, foundingPlace } from './control-entry.ts';
+import { decodeControlEntry, foundingPlace, sealInForce } from './control-entry.ts';
 import { hostMount, systemMount } from './mounts.ts';
 import type { Positions } from './positions.ts';
 import { engineOfMount } from './resolve-mount.ts';
+import type { PendingRestore, Restores } from './restore/restores.ts';
 import type { SealKeeper } from './seal-keeper.ts';
 import type { EntryWriter, StateDb } from './state/state-db.ts';
 import { decodeTransaction } from './transaction.ts';
@@ -22,6 +23,9 @@ export class Machine implements StateMachine {
   readonly #positions: Positions;
   readonly #onFatal: (error: unknown) => void;
   readonly #onSealConfiguration: () => void;
+  readonly #restores: Restores;
+  /** Control entries that follow a restore which is not in place yet. */
+  #held: CommittedEntry[] = [];
   #lastTimeMs = 0;
 
   constructor(parts: {
@@ -30,6 +34,7 @@ export class Machine implements StateMachine {
     readonly positions: Positions;
     readonly onFatal: (error: unknown) => void;
     readonly onSealConfiguration: () => void;
+    readonly restores: Restores;
   }) {
     this.#state = parts.state;
     this.#keeper = parts.keeper;
@@ -37,6 +42,7 @@ export class Machine implements StateMachine {
     this.#positions = parts.positions;
     this.#onFatal = parts.onFatal;
     this.#onSealConfiguration = parts.onSealConfiguration;
+    this.#restores = parts.restores;
   }
 
   readonly encoder = (): ReturnType<StateMachine['encoder']> => this.#barrier.entryEncoder();
@@ -47,33 +53,68 @@ export class Machine implements StateMachine {
 
   readonly control = (entry: CommittedEntry): void => {
     if (entry.index <= this.#state.controlIndex) return;
-    this.#state.writeControl(entry.index, entry.data);
-    this.#keeper.adopt(decodeControlEntry(entry.data).seal);
+    const { seal, restore } = decodeControlEntry(entry.data);
+    if (restore !== undefined) {
+      // Not in the control record before it is in place: after a crash it must be offered again, and all that follows it.
+      this.#held = [];
+      if (seal !== undefined) this.#keeper.replace(seal);
+      this.#restores.begin({ index: entry.index, restore, seal });
+    } else if (this.#restores.pending === undefined) {
+      this.#takeControl(entry);
+    } else this.#held.push(entry);
     this.#onSealConfiguration();
     this.#positions.committed(entry.index, entry.term);
   };
 
+  #takeHeld(): void {
+    if (this.#restores.pending !== undefined) return;
+    for (const entry of this.#held.splice(0)) if (entry.index > this.#state.controlIndex) this.#takeControl(entry);
+  }
+
+  #takeControl(entry: CommittedEntry): void {
+    const { seal } = decodeControlEntry(entry.data);
+    this.#state.writeControl(entry.index, entry.data);
+    if (seal !== undefined) this.#keeper.adopt(seal);
+  }
+
+  /** The state is the one that was restored at `index`; what follows may be applied. */
+  restored({ index }: PendingRestore): void {
+    this.#takeHeld();
+    if (!this.#keeper.isSealed) this.restoreTime();
+    this.#onSealConfiguration();
+    this.#positions.snapshotInstalled(index);
+  }
+
   readonly apply = (entries: readonly CommittedEntry[]): boolean => {
     for (const entry of entries) this.#positions.committed(entry.index, entry.term);
     if (this.#keeper.isSealed || this.#state.isBehind) return false;
+    const pending = this.#restores.pending;
+    // What comes before a restore is gone with it; where it brings other keys, this node may not even be able to open it.
+    if (pending?.seal !== undefined) return false;
     try {
-      for (const entry of entries) this.#applyEntry(entry);
+      for (const entry of entries) {
+        if (entry.index >= (pending?.index ?? Number.POSITIVE_INFINITY)) break;
+        // Offered again, after some of them were applied, or a restore passed them.
+        if (entry.index > this.#state.appliedIndex) this.#applyEntry(entry);
+      }
     } catch (error) {
       // An entry that can't be opened is damage: going on would make this node differ from the others.
       this.#onFatal(error);
     }
-    return true;
+    return pending === undefined;
   };
 
-  /** Once unsealed: the log's time as of the state. */
+  /** Once unsealed, or when the state is another one: the log's time as of the state, the same on every node. */
   restoreTime(): void {
     const stored = this.#state.mountState(rootNamespace, hostMount).get(timeKey);
-    if (stored !== undefined) this.#lastTimeMs = Math.max(this.#lastTimeMs, Number(Buffer.from(stored).toString()));
+    const storedMs = stored === undefined ? 0 : Number(Buffer.from(stored).toString());
+    this.#lastTimeMs = Math.max(storedMs, this.#state.restored?.timeMs ?? 0);
   }
 
   #applyEntry(entry: CommittedEntry): void {
     const body = this.#open(entry);
     const results: TransactionResult[] = [];
+    const restoredIndex = this.#state.restored?.index ?? 0;
     this.#state.applyEntry(entry.index, (writer) => {
       if (body === undefined) return;
       const timeMs = TimeMs(Math.max(body.timeMs, this.#lastTimeMs));
@@ -81,7 +122,12 @@ export class Machine implements StateMachine {
       writer.mount(hostMount).put(timeKey, Buffer.from(String(timeMs)));
       for (const transaction of body.transactions) {
         results.push(
-          applyTransaction(writer, decodeTransaction(transaction), { index: entry.index, timeMs }, engineOf),
+          applyTransaction(
+            writer,
+            decodeTransaction(transaction),
+            { index: entry.index, timeMs, restoredIndex },
+            engineOf,
+          ),
         );
       }
     });
@@ -116,7 +162,9 @@ export class Machine implements StateMachine {
     this.#state.installSnapshot(meta, (installed) => {
       if (installed) {
         const control = this.#state.controlRecord;
-        if (control !== undefined) this.#keeper.adopt(decodeControlEntry(control).seal);
+        if (control !== undefined) this.#keeper.adopt(sealInForce(control));
+        this.#restores.overtaken(toLogIndex(meta.index));
+        this.#takeHeld();
         this.#onSealConfiguration();
         if (!this.#keeper.isSealed) this.restoreTime();
         this.#positions.snapshotInstalled(toLogIndex(meta.index));

@@ -9,6 +9,7 @@ import type { DoorRequest } from './doors/door.ts';
 import type { Host } from './host.ts';
 import type { Log } from './log.ts';
 import type { Metrics } from './metrics.ts';
+import type { Restorer } from './restore/restore-snapshot.ts';
 import type { SnapshotSaver } from './saved/save-snapshot.ts';
 import { policyMount } from './mounts.ts';
 import type { Positions } from './positions.ts';
@@ -27,6 +28,7 @@ export interface NodeContext {
   readonly log: Log;
   readonly wallMs: () => number;
   readonly saver: SnapshotSaver;
+  readonly restorer: Restorer;
   /** Makes the state durable and compacts the log up to there. */
   readonly compact: () => Promise<LogIndex>;
 }

@@ -5,7 +5,7 @@ import type { JsonObject } from '@lockstep/contract/json';
 import type { DoorReply, DoorRequest } from './doors/door.ts';
 import { initialiseNode } from './initialise-node.ts';
 import { type NodeContext, requireCapability } from './node-context.ts';
-import { save } from './snapshot-routes.ts';
+import { restore, restoreByForce, save } from './snapshot-routes.ts';
 import { apiLevel, version } from './version.ts';
 
 type NodeRoute = (node: NodeContext, request: DoorRequest) => DoorReply | Promise<DoorReply>;
@@ -20,6 +20,8 @@ const routes: { readonly [operationAndPath: string]: NodeRoute } = {
   'write sys/seal': seal,
   'write sys/storage/raft/compact': compact,
   'read sys/storage/raft/snapshot': save,
+  'write sys/storage/raft/snapshot': restore,
+  'write sys/storage/raft/snapshot-force': restoreByForce,
   'read sys/leader': (node) => flat(200, leader(node)),
   'read sys/metrics': metrics,
 };

@@ -4,13 +4,14 @@ import { type OpenedLog, openLevelLog } from '@lockstep/core/log/level-log';
 import { type ConsensusNode, startNode } from '@lockstep/core/node';
 import { openGrpcPeers } from '@lockstep/core/peers/grpc-peers';
 import type { PeerEvents } from '@lockstep/core/peers/peers';
+import type { PullSnapshot } from '@lockstep/core/peers/snapshot-transfer';
 import { Barrier } from '@lockstep/seal/barrier';
 import { pooledRandom } from '@lockstep/seal/random';
 import { staticSeal } from '@lockstep/seal/seals';
 import { readStaticKey } from '@lockstep/seal/static/static-seal';
 import { type AuditedRequests, openAudit } from './audited-requests.ts';
 import type { Listener, NodeConfig } from './config.ts';
-import { decodeControlEntry } from './control-entry.ts';
+import { sealInForce } from './control-entry.ts';
 import { DataDirectory } from './data-directory.ts';
 import { freeBytesOf, type NodeDisk, openNodeDisk } from './disk/node-disk.ts';
 import type { DoorRequest } from './doors/door.ts';
@@ -23,9 +24,16 @@ import { Machine } from './machine.ts';
 import { Metrics } from './metrics.ts';
 import { nodeHandle, nodeRefused } from './node.ts';
 import type { NodeContext } from './node-context.ts';
+import {
+  type OpenRestores,
+  openRestores,
+  otherMembers,
+  snapshotsForOperators,
+  snapshotSource,
+} from './open-snapshots.ts';
 import { Offload } from './offload.ts';
 import { Positions } from './positions.ts';
-import { SnapshotSaver } from './saved/save-snapshot.ts';
+import type { PendingRestore, Restores } from './restore/restores.ts';
 import { SealKeeper } from './seal-keeper.ts';
 import { sweep } from './sweep.ts';
 import { Sweeper } from './sweeper.ts';
@@ -75,17 +83,66 @@ interface NodeParts extends World {
 }
 
 async function openParts(parts: NodeParts): Promise<OpenNode> {
-  const { config, log, onFatal, wallMs, freeBytes, opened } = parts;
+  const { config, log, freeBytes, opened } = parts;
   const directory = await DataDirectory.open(config.dataDirectory);
+  // What happens before consensus is there has nothing to wake yet.
+  const wake = { unsealed: (): void => {}, applyOn: (): void => {} };
+  const own = await openMachine(parts, directory, wake);
+  const { state, keeper, machine, snapshots } = own;
+  const { dataDirectory, disk: diskConfig } = config;
+  const diskParts = [directory.stateDirectory];
+  const disk = await openNodeDisk(
+    { directory: dataDirectory, parts: diskParts, config: diskConfig, log, setTimer, freeBytes },
+    opened,
+  );
+  const { consensus, pull } = await openConsensus({
+    ...parts,
+    machine,
+    restores: snapshots.restores,
+    directory,
+    disk,
+    mayBegin: directory.mayBegin(state),
+  });
+  opened.defer(async () => {
+    consensus.transferLeader();
+    await consensus.close();
+  });
+  wake.applyOn = () => consensus.resumeApply();
+  wake.unsealed = () => {
+    machine.restoreTime();
+    log.info('unsealed');
+    snapshots.restores.wake();
+    consensus.resumeApply();
+  };
+  const record = state.controlRecord;
+  if (record !== undefined) keeper.adopt(sealInForce(record));
+  openLater(keeper, log);
+  return await openDoors({ ...parts, ...own, pull, consensus });
+}
+
+interface OwnParts {
+  readonly state: StateDb;
+  readonly positions: Positions;
+  readonly autoSeal: AutoSeal | undefined;
+  readonly keeper: SealKeeper;
+  readonly snapshots: OpenRestores;
+  readonly machine: Machine;
+}
+
+/** The state, and all that consensus hands entries to. */
+async function openMachine(
+  parts: NodeParts,
+  directory: DataDirectory,
+  wake: { readonly unsealed: () => void; readonly applyOn: () => void },
+): Promise<OwnParts> {
+  const { config, log, onFatal, freeBytes, opened } = parts;
   const barrier = new Barrier({ clusterId: config.clusterId, random: pooledRandom() });
-  let resume = (): void => {};
-  let applyOn = (): void => {};
   const state = await openState({
     directory: directory.stateDirectory,
     clusterId: config.clusterId,
     values: () => barrier.values(),
     onFatal,
-    onCaughtUp: () => applyOn(),
+    onCaughtUp: () => wake.applyOn(),
     onSnapshotFailure: (error) => log.error('snapshot-failed', faultFields(error)),
   });
   opened.defer(() => state.close());
@@ -95,31 +152,27 @@ async function openParts(parts: NodeParts): Promise<OpenNode> {
     barrier,
     autoSeal,
     random: randomBytes,
-    onUnsealed: () => resume(),
+    onUnsealed: () => wake.unsealed(),
     onSealed: () => state.forgetPlaintext(),
   });
-  const machine = new Machine({ state, keeper, positions, onFatal, onSealConfiguration: () => openLater(keeper, log) });
-  const { dataDirectory, disk: diskConfig } = config;
-  const diskParts = [directory.stateDirectory];
-  const disk = await openNodeDisk(
-    { directory: dataDirectory, parts: diskParts, config: diskConfig, log, setTimer, freeBytes },
-    opened,
-  );
-  const consensus = await openConsensus({ ...parts, machine, directory, disk, mayBegin: directory.mayBegin(state) });
-  opened.defer(async () => {
-    consensus.transferLeader();
-    await consensus.close();
-  });
-  applyOn = () => consensus.resumeApply();
-  resume = () => {
-    machine.restoreTime();
-    log.info('unsealed');
-    consensus.resumeApply();
+  const onRestored = (restored: PendingRestore): void => {
+    machine.restored(restored);
+    wake.applyOn();
   };
-  const record = state.controlRecord;
-  if (record !== undefined) keeper.adopt(decodeControlEntry(record).seal);
-  openLater(keeper, log);
-  return await openDoors({ config, state, machine, positions, keeper, autoSeal, consensus, log, wallMs, opened });
+  const snapshots = await openRestores({
+    directory: directory.restoresDirectory,
+    state,
+    keeper,
+    log,
+    onRestored,
+    setTimer,
+    freeBytes,
+  });
+  const { restores } = snapshots;
+  opened.defer(async () => restores.close());
+  const onSealConfiguration = (): void => openLater(keeper, log);
+  const machine = new Machine({ state, keeper, positions, onFatal, onSealConfiguration, restores });
+  return { state, positions, autoSeal, keeper, snapshots, machine };
 }
 
 function autoSealOf(config: NodeConfig): AutoSeal | undefined {
@@ -135,13 +188,19 @@ function openLater(keeper: SealKeeper, log: Log): void {
 
 interface ConsensusParts extends Pick<NodeParts, 'config' | 'log' | 'onFatal' | 'wallMs'> {
   readonly machine: Machine;
+  readonly restores: Restores;
   readonly directory: DataDirectory;
   readonly disk: NodeDisk;
   /** A log is begun where none is. */
   readonly mayBegin: boolean;
 }
 
-async function openConsensus(parts: ConsensusParts): Promise<ConsensusNode> {
+interface OpenConsensus {
+  readonly consensus: ConsensusNode;
+  readonly pull: PullSnapshot;
+}
+
+async function openConsensus(parts: ConsensusParts): Promise<OpenConsensus> {
   const { config, onFatal, directory, mayBegin } = parts;
   const voters = config.members.map((member) => member.id);
   const membership = { voters, votersOutgoing: [], learners: [], learnersNext: [], autoLeave: false };
@@ -165,10 +224,10 @@ async function openConsensus(parts: ConsensusParts): Promise<ConsensusNode> {
 
 /** From here on the driver closes what was opened for it. */
 async function startConsensus(
-  { config, machine, disk, log, onFatal, wallMs }: ConsensusParts,
+  { config, machine, restores, disk, log, onFatal, wallMs }: ConsensusParts,
   { stored, store, identity }: OpenedLog,
   begun: AsyncDisposableStack,
-): Promise<ConsensusNode> {
+): Promise<OpenConsensus> {
   let events: PeerEvents | undefined;
   const { peers, pullSnapshot } = await openGrpcPeers({
     self: { node: config.node.id, clusterId: config.clusterId, incarnation: identity.incarnation },
@@ -181,11 +240,11 @@ async function startConsensus(
       onDisconnected: (from) => events?.onDisconnected(from),
       greeting: (to) => events?.greeting?.(to) ?? [],
     },
-    snapshot: { read: (id, offset, bytesMax, done) => machine.readSnapshot({ id, offset, bytesMax }, done) },
+    snapshot: snapshotSource({ machine, restores, log }),
     log: ({ kind, node: peer, ...fields }) => log.info(`peer-${kind}`, definedOnly({ peer, ...fields })),
   });
   begun.defer(() => peers.close());
-  return startNode({
+  const consensus = startNode({
     id: config.node.id,
     clock: { nowMs: () => performance.now(), wallMs, setTimer },
     random: (below) => randomInt(below),
@@ -205,6 +264,8 @@ async function startConsensus(
     onQuarantine: disk.onQuarantine,
     ...(disk.quarantine === undefined ? {} : { quarantine: disk.quarantine }),
   });
+  restores.connect({ pull: pullSnapshot, others: () => otherMembers(consensus) });
+  return { consensus, pull: pullSnapshot };
 }
 
 function definedOnly(fields: { readonly [name: string]: string | number | boolean | undefined }): LogFields {
@@ -221,6 +282,8 @@ function setTimer(ms: number, run: () => void): () => void {
 interface DoorParts {
   readonly config: NodeConfig;
   readonly state: StateDb;
+  readonly snapshots: OpenRestores;
+  readonly pull: PullSnapshot;
   readonly machine: Machine;
   readonly positions: Positions;
   readonly keeper: SealKeeper;
@@ -253,7 +316,7 @@ async function openDoors(parts: DoorParts): Promise<OpenNode> {
     autoSeal: parts.autoSeal,
     log,
     wallMs,
-    saver: saverOf(parts, host),
+    ...snapshotsForOperators({ ...parts, ...parts.snapshots, host, setTimer }),
     compact: async () => {
       consensus.stateSynced(await state.sync());
       return consensus.compactNow();
@@ -269,20 +332,6 @@ async function openDoors(parts: DoorParts): Promise<OpenNode> {
     reopenAudit: () => audit.reopen(),
     close: () => opened.disposeAsync(),
   };
-}
-
-function saverOf(parts: DoorParts, host: Host): SnapshotSaver {
-  const { config, state, keeper, consensus, machine, wallMs } = parts;
-  return new SnapshotSaver({
-    state,
-    keeper,
-    consensus,
-    factVersion: () => host.factVersion,
-    logTimeMs: machine.lastTimeMs,
-    wallMs,
-    nodeName: config.node.name,
-    clusterId: config.clusterId,
-  });
 }
 
 /** Opens both doors: from here on there are requests. */

@@ -9,7 +9,7 @@ import { unwrapWithSeal } from '@lockstep/seal/root-key';
 import { staticSeal } from '@lockstep/seal/seals';
 import { readStaticKey } from '@lockstep/seal/static/static-seal';
 import type { NodeConfig } from './config.ts';
-import { decodeControlEntry, foundingPlace } from './control-entry.ts';
+import { decodeControlEntry, foundingPlace, sealInForce } from './control-entry.ts';
 import { hostMount, policyMount, systemMount, tokenMount } from './mounts.ts';
 import { openState, type StateDb } from './state/state-db.ts';
 
@@ -41,7 +41,7 @@ export async function plaintextOnDisk(config: NodeConfig): Promise<PlaintextOnDi
 
 async function unseal(barrier: Barrier, state: StateDb, { seal }: NodeConfig): Promise<void> {
   if (seal.type !== 'static' || state.controlRecord === undefined) throw new Error('not a node that opens by itself');
-  const configuration = decodeControlEntry(state.controlRecord).seal;
+  const configuration = sealInForce(state.controlRecord);
   const auto = staticSeal({ key: readStaticKey(seal.keyFile), random: randomBytes });
   barrier.unseal(configuration, await unwrapWithSeal(configuration, auto));
 }

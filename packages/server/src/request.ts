@@ -147,6 +147,7 @@ function transactionOf({ admitted, decision, once, use }: Decided): Buffer {
   const facts = (decision.facts ?? []).map((fact) => ({ mount, factVersion: admitted.call.factVersion, fact }));
   return encodeTransaction({
     expects,
+    restoredIndex: admitted.restoredIndex,
     facts: [...facts, ...use.facts],
     // Where the handler changes nothing there is nothing to be done twice, and its reply may hold what no fact may (a token).
     remembered: once === undefined || facts.length === 0 ? undefined : rememberedOf(once, { admitted, decision }),

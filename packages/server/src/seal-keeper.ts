@@ -43,6 +43,11 @@ export class SealKeeper {
     return this.#configuration !== undefined;
   }
 
+  /** Of the configuration in force; 0 before there is one. */
+  get configurationVersion(): number {
+    return this.#configuration?.version ?? 0;
+  }
+
   get isSealed(): boolean {
     return this.barrier.state.state === 'sealed';
   }
@@ -63,6 +68,16 @@ export class SealKeeper {
     this.#configuration = configuration;
     this.#collection = configuration.kind === 'shamir' ? new ShareCollection(configuration, this.#random) : undefined;
     this.barrier.adopt(configuration);
+  }
+
+  /**
+   * Another cluster's configuration comes into force with its state: this node is sealed, and opens with the keys of then. The same
+   * one again changes nothing.
+   */
+  replace(configuration: SealConfiguration): void {
+    if (this.#configuration !== undefined && configuration.version <= this.#configuration.version) return;
+    this.seal();
+    this.adopt(configuration);
   }
 
   resetProgress(): void {

@@ -24,11 +24,12 @@ export async function sweep(
   deadline: number,
 ): Promise<{ readonly keys: number; readonly isMore: boolean }> {
   const now = await host.confirmRead(deadline);
+  const { restoredIndex } = host;
   const found = [await outcomes(host, now), await tokens(host, now), await disabledMount(host)];
   let keys = 0;
   for (const { facts, expects, keys: swept } of found) {
     if (facts.length === 0) continue;
-    const transaction = encodeTransaction({ facts, expects, remembered: undefined });
+    const transaction = encodeTransaction({ facts, expects, remembered: undefined, restoredIndex });
     const recorded = await host.record(transaction, deadline, { isRelief: true });
     // A conflict, or a leader that was lost: it is found again in the next round.
     if (recorded.kind === 'applied') keys += swept;

@@ -12,6 +12,7 @@ const whole: Transaction = {
   ],
   facts: [{ mount, factVersion: 1, fact: Buffer.from([1, 2, 3]) }],
   remembered: { key: 'once/x', reply: '{"data":{}}', isFromResult: false, supersedesVersion: 9 },
+  restoredIndex: 2 ** 41,
 };
 
 test('a transaction comes back whole', () => {

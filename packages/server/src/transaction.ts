@@ -38,6 +38,8 @@ export interface Transaction {
   readonly expects: readonly HostExpect[];
   readonly facts: readonly FactRecord[];
   readonly remembered: Remembered | undefined;
+  /** Where the state that it was decided by was restored; 0 where it never was. It holds for no other. */
+  readonly restoredIndex: number;
 }
 
 interface ExpectWire {
@@ -57,6 +59,7 @@ interface TransactionWire {
   readonly expects: readonly ExpectWire[];
   readonly facts: readonly FactWire[];
   readonly remembered: Remembered | undefined;
+  readonly restoredIndex: number;
 }
 
 const kinds = ['unchanged', 'absent', 'below', 'token-alive'] as const;
@@ -74,6 +77,7 @@ export const transactionWire: MessageCodec<TransactionWire> = message({
   expects: repeatedEmbed(1, expectWire),
   facts: repeatedEmbed(2, factWire),
   remembered: embed(3, rememberedWire),
+  restoredIndex: uint(4),
 });
 
 function toWire(expect: HostExpect): ExpectWire {
@@ -117,6 +121,7 @@ export function encodeTransaction(transaction: Transaction): Buffer {
     expects: transaction.expects.map(toWire),
     facts: transaction.facts,
     remembered: transaction.remembered,
+    restoredIndex: transaction.restoredIndex,
   });
 }
 
@@ -126,5 +131,6 @@ export function decodeTransaction(input: Uint8Array): Transaction {
     expects: wire.expects.map(fromWire),
     facts: wire.facts.map((fact) => ({ mount: fact.mount as MountId, factVersion: fact.factVersion, fact: fact.fact })),
     remembered: wire.remembered,
+    restoredIndex: wire.restoredIndex,
   };
 }

@@ -16,7 +16,7 @@ import {
   transferLeadership,
   whyNoProposal,
 } from './replication.ts';
-import { applyMembership, leaveJointIfDue, proposeMembership } from './reconfiguration.ts';
+import { applyMembership, isChangePending, leaveJointIfDue, proposeMembership } from './reconfiguration.ts';
 import { becomeFollower, drawTimeout } from './roles.ts';
 import type {
   Entry,
@@ -230,7 +230,8 @@ export class Raft {
     const { commit, stable, firstIndex, lastIndex, lastTerm } = log;
     const progress = [...core.progress.values()].map((peer) => peer.status());
     const positions = { commit, applied, stable, firstIndex, lastIndex, lastTerm };
-    return { id, role, term, vote, leader, ...positions, membership, progress };
+    const isMembershipPending = role === 'leader' && isChangePending(this.#core);
+    return { id, role, term, vote, leader, ...positions, membership, isMembershipPending, progress };
   }
 }
 

@@ -83,7 +83,7 @@ function leadWith(core: Core): void {
 }
 
 /** A membership entry that this leader knows of may not have taken effect here. */
-function isChangePending(core: Core): boolean {
+export function isChangePending(core: Core): boolean {
   const isHandedOutOnly = core.membershipHandedOut > core.membershipIndex;
   const inEffectTo = isHandedOutOnly ? core.membershipIndex : Math.max(core.log.handedOut, core.membershipIndex);
   return core.pendingMembershipIndex > inEffectTo || !hasCommittedInTerm(core);

@@ -221,5 +221,7 @@ export interface RaftStatus {
   readonly lastIndex: LogIndex;
   readonly lastTerm: Term;
   readonly membership: Membership;
+  /** On a leader: a membership change may have been appended, by it or before its term, and not have taken effect. */
+  readonly isMembershipPending: boolean;
   readonly progress: readonly PeerProgress[];
 }

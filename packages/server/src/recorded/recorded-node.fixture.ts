@@ -12,13 +12,16 @@ import type { Clock } from '@lockstep/core/timings';
 import { Barrier } from '@lockstep/seal/barrier';
 import { staticSeal } from '@lockstep/seal/seals';
 import { AuditedRequests } from '../audited-requests.ts';
-import { decodeControlEntry } from '../control-entry.ts';
+import { sealInForce } from '../control-entry.ts';
 import type { DoorRequest } from '../doors/door.ts';
+import { freeBytesOf } from '../disk/node-disk.ts';
 import { Host } from '../host.ts';
 import { Machine } from '../machine.ts';
 import { Offload } from '../offload.ts';
 import { Positions } from '../positions.ts';
 import { handleRequest } from '../request.ts';
+import { RestoreFolder } from '../restore/restore-folder.ts';
+import { Restores } from '../restore/restores.ts';
 import { SealKeeper } from '../seal-keeper.ts';
 import { openState, type StateDb } from '../state/state-db.ts';
 import { waitUntil } from '../wait.ts';
@@ -66,15 +69,16 @@ export interface RecordedNodeOptions {
  */
 export async function openRecordedNode(of: RecordedNodeOptions): Promise<RecordedNode> {
   const clock = new SkippingClock(of.startMs);
-  const { state, keeper, positions, machine, onUnsealed } = await openMachine(of);
+  const { state, keeper, positions, machine, restores, onUnsealed } = await openMachine(of, clock);
   const log = new MemoryLog(of.image, { schedule: (work) => void setImmediate(work) });
   const consensus = startAlone({ machine, log, clock });
   onUnsealed(() => {
     machine.restoreTime();
+    restores.wake();
     consensus.resumeApply();
   });
   const record = state.controlRecord;
-  if (record !== undefined) keeper.adopt(decodeControlEntry(record).seal);
+  if (record !== undefined) keeper.adopt(sealInForce(record));
   await keeper.openByItself();
   const sink = await openFileSink(join(of.directory, 'audit.log'));
   const trail = new Trail({ sinks: [sink], wallMs: clock.wallMs, run: randomUUID() });
@@ -126,9 +130,13 @@ export class SkippingClock implements Clock {
 }
 
 /** What is opened before consensus. */
-async function openMachine(of: RecordedNodeOptions): Promise<
+async function openMachine(
+  of: RecordedNodeOptions,
+  clock: Clock,
+): Promise<
   Pick<RecordedNode, 'state' | 'keeper' | 'positions'> & {
     readonly machine: Machine;
+    readonly restores: Restores;
     readonly onUnsealed: (run: () => void) => void;
   }
 > {
@@ -150,11 +158,23 @@ async function openMachine(of: RecordedNodeOptions): Promise<
   });
   const positions = new Positions(state.appliedIndex);
   const onSealConfiguration = (): void => void keeper.openByItself().catch(throwIt);
-  const machine = new Machine({ state, keeper, positions, onFatal: throwIt, onSealConfiguration });
+  const restores = new Restores({
+    folder: await RestoreFolder.open(join(of.directory, 'restores'), freeBytesOf),
+    state,
+    sealer: () => barrier.snapshots(),
+    onRestored: (restored) => {
+      machine.restored(restored);
+      resume();
+    },
+    onFailure: throwIt,
+    setTimer: clock.setTimer,
+    nowMs: clock.nowMs,
+  });
+  const machine = new Machine({ state, keeper, positions, onFatal: throwIt, onSealConfiguration, restores });
   const onUnsealed = (run: () => void): void => {
     resume = run;
   };
-  return { state, keeper, positions, machine, onUnsealed };
+  return { state, keeper, positions, machine, restores, onUnsealed };
 }
 
 /** The driver of a cluster's only voter. What it sends to others is lost. */

@@ -11,7 +11,7 @@ import { Barrier } from '@lockstep/seal/barrier';
 import { unwrapWithSeal } from '@lockstep/seal/root-key';
 import type { SealConfiguration } from '@lockstep/seal/seal-configuration';
 import { staticSeal } from '@lockstep/seal/seals';
-import { decodeControlEntry, foundingPlace } from '../control-entry.ts';
+import { decodeControlEntry, foundingPlace, sealInForce } from '../control-entry.ts';
 import { systemMount } from '../mounts.ts';
 import { SnapshotReader } from '../state/snapshot-file.ts';
 import { openCell } from '../state/stored-value.ts';
@@ -74,7 +74,7 @@ export async function digestOfSnapshot(path: string, id: string, staticKey: Uint
   try {
     const { clusterId, control } = reader.header;
     if (control === undefined) throw new Error('the snapshot has no control entry');
-    const sealer = (await openBarrier({ clusterId, staticKey, seal: decodeControlEntry(control.data).seal })).values();
+    const sealer = (await openBarrier({ clusterId, staticKey, seal: sealInForce(control.data) })).values();
     if (sealer === undefined) throw new Error('the barrier is open');
     const hash = createHash('sha256');
     for await (const records of reader.records()) {
@@ -99,7 +99,7 @@ export async function transactionsOf(
   const transactions: Transaction[] = [];
   for (const { index, term, type, data } of entries) {
     const control = type === 'control' ? decodeControlEntry(data) : undefined;
-    if (control !== undefined) barrier = await openBarrier({ ...keys, seal: control.seal });
+    if (control?.seal !== undefined) barrier = await openBarrier({ ...keys, seal: control.seal });
     const sealed = control?.founding ?? (type === 'transactions' ? data : undefined);
     if (sealed === undefined || sealed.length === 0 || barrier === undefined) continue;
     const place = control === undefined ? { index, term } : foundingPlace;

@@ -161,7 +161,10 @@ export class Story {
   async #rotateKeyring(): Promise<void> {
     const { consensus, keeper, clock } = this.#node;
     const seal = keeper.barrier.rotated({ nowMs: clock.wallMs() });
-    consensus.proposeControl(encodeControlEntry({ seal, founding: new Uint8Array(0) }), () => undefined);
+    consensus.proposeControl(
+      encodeControlEntry({ seal, founding: new Uint8Array(0), restore: undefined }),
+      () => undefined,
+    );
     const keyVersion = (): number => {
       const { state } = keeper.barrier;
       return state.state === 'unsealed' ? state.keyring.activeVersion : 0;
@@ -173,7 +176,12 @@ export class Story {
     readonly facts: readonly FactRecord[];
     readonly expects?: readonly HostExpect[];
   }): Promise<void> {
-    const transaction = encodeTransaction({ facts: of.facts, expects: of.expects ?? [], remembered: undefined });
+    const transaction = encodeTransaction({
+      facts: of.facts,
+      expects: of.expects ?? [],
+      remembered: undefined,
+      restoredIndex: this.#node.host.restoredIndex,
+    });
     await this.#node.host.record(transaction, performance.now() + recordedDeadlineMs, { isRelief: false });
   }
 

@@ -104,7 +104,7 @@ function savedOf(parts: SavingParts, snapshot: Taken): SavedSnapshot {
     program: version,
     node: parts.nodeName,
     seal: encodeSealConfiguration(barrier.configuration),
-    versionOffset: 0,
+    versionOffset: parts.state.restored?.versionOffset ?? 0,
   };
 }
 

@@ -1,5 +1,5 @@
 import { assert, LockstepError } from '@lockstep/contract/errors';
-import { type LogIndex, type MountId, type NamespaceId, rootNamespace } from '@lockstep/contract/ids';
+import { type MountId, type NamespaceId, rootNamespace } from '@lockstep/contract/ids';
 import type { WritableState } from '@lockstep/contract/state';
 import { valueBytesMax } from './limits.ts';
 import { checkKey, mountPrefix } from './state-key.ts';
@@ -18,15 +18,16 @@ interface Written {
 
 /** Folds one log entry into the state. Reads see what the entry has written so far. Nothing is stored before the entry ends. */
 export class EntryWriter {
-  readonly #index: LogIndex;
+  /** What every value that the entry writes has. */
+  readonly #version: number;
   readonly #load: (fullKey: string) => StoredCell | undefined;
   readonly #writes = new Map<string, Written>();
   readonly #mounts = new Map<string, WritableState>();
   readonly #undo: Undo[] = [];
   #savepoint: number | undefined;
 
-  constructor(index: LogIndex, load: (fullKey: string) => StoredCell | undefined) {
-    this.#index = index;
+  constructor(version: number, load: (fullKey: string) => StoredCell | undefined) {
+    this.#version = version;
     this.#load = load;
   }
 
@@ -67,11 +68,11 @@ export class EntryWriter {
     return state;
   }
 
-  /** The log index of the last write, this entry's included; 0 when the key is absent. */
+  /** Tells the last write from all others, this entry's included; 0 when the key is absent. */
   version(mount: MountId, key: string, namespace: NamespaceId = rootNamespace): number {
     const fullKey = mountPrefix(namespace, mount) + key;
     const written = this.#writes.get(fullKey);
-    if (written !== undefined) return written.value === undefined ? 0 : this.#index;
+    if (written !== undefined) return written.value === undefined ? 0 : this.#version;
     return this.#load(fullKey)?.version ?? 0;
   }
 

@@ -1,14 +1,20 @@
 import { rm } from 'node:fs/promises';
 import { LockstepError } from '@lockstep/contract/errors';
 import type { SnapshotMeta } from '@lockstep/core/raft/types';
-import { SnapshotReader } from './snapshot-file.ts';
-import { openDatabase, readHead, type StateDatabase, syncDatabase, writeHead } from './state-directory.ts';
+import { type SnapshotHeader, SnapshotReader } from './snapshot-file.ts';
+import {
+  openDatabase,
+  readHead,
+  type StateDatabase,
+  type StateHead,
+  syncDatabase,
+  writeHead,
+} from './state-directory.ts';
 import { statePrefix } from './state-key.ts';
 
 /**
- * Makes a database in `target` out of a received snapshot, checked in full and durable, but not yet in force: `pointTo` is what
- * puts it in force. Refuses with `invalid-input` a snapshot that is damaged, cut, of another cluster, or not the one asked for;
- * then nothing is left of the target. Needs no key.
+ * Makes a database in `target` out of a snapshot that another node of this cluster gave, as `buildDatabase` does. Refuses with
+ * `invalid-input` also one of another cluster, or not the one asked for.
  */
 export async function buildFromSnapshot(options: {
   readonly snapshotPath: string;
@@ -17,16 +23,37 @@ export async function buildFromSnapshot(options: {
   readonly target: string;
 }): Promise<void> {
   const { snapshotPath, meta, clusterId, target } = options;
-  await rm(target, { recursive: true, force: true });
-  const reader = await SnapshotReader.open(snapshotPath, meta.id);
-  try {
-    const { header } = reader;
+  const headOf = (header: SnapshotHeader): StateHead => {
     if (header.clusterId !== clusterId) throw refused(`belongs to cluster ${header.clusterId}, not ${clusterId}`);
     if (header.applied !== meta.index) throw refused(`holds the state at ${header.applied}, not ${meta.index}`);
+    const { applied, control, restored } = header;
+    return { applied, control, installed: meta, restored };
+  };
+  await buildDatabase({ snapshotPath, id: meta.id, clusterId, target, headOf });
+}
+
+/**
+ * Makes a database in `target` out of a snapshot's records and a head of the caller's, checked in full and durable, but not yet in
+ * force: `pointTo` is what puts it in force. Refuses with `invalid-input` a snapshot that is damaged, cut, or not the one that `id`
+ * names, and what `headOf` refuses; then nothing is left of the target. Needs no key.
+ */
+export async function buildDatabase(options: {
+  readonly snapshotPath: string;
+  readonly id: string;
+  /** This cluster's. */
+  readonly clusterId: string;
+  readonly target: string;
+  readonly headOf: (header: SnapshotHeader) => StateHead;
+}): Promise<void> {
+  const { snapshotPath, id, clusterId, target, headOf } = options;
+  await rm(target, { recursive: true, force: true });
+  const reader = await SnapshotReader.open(snapshotPath, id);
+  try {
+    const head = headOf(reader.header);
     const database = await openDatabase(target);
     try {
       await copyRecords(reader, database);
-      await writeHead(database, clusterId, { applied: header.applied, control: header.control, installed: meta });
+      await writeHead(database, clusterId, head);
       await readHead(database, clusterId);
     } finally {
       await database.close();

@@ -2,11 +2,17 @@ import { createHash, type Hash, timingSafeEqual } from 'node:crypto';
 import { type FileHandle, open } from 'node:fs/promises';
 import { LockstepError } from '@lockstep/contract/errors';
 import { LogIndex } from '@lockstep/contract/ids';
-import { type MessageCodec, message, optionalBytes, text, uint } from '@lockstep/contract/wire';
+import { embed, type MessageCodec, message, optionalBytes, text, uint } from '@lockstep/contract/wire';
 import { recordOverheadBytes } from '@lockstep/seal/aead';
 import { placeBytesMax } from '@lockstep/seal/limits';
 import { snapshotChunkBytes, snapshotHeaderBytesMax, valueBytesMax } from './limits.ts';
-import type { ControlRecord } from './state-records.ts';
+import {
+  type ControlRecord,
+  type RestoredRecord,
+  type RestoredWire,
+  restoredOf,
+  restoredWire,
+} from './state-records.ts';
 
 // file   := "LKSS" format:u8 length:u32 header record* 0x00 records:u64 sha256(32) of all before it
 // record := 0x01 length:u16 key length:u32 value          keys in byte order, values sealed, as the database has them
@@ -16,6 +22,7 @@ export interface SnapshotHeader {
   readonly clusterId: string;
   readonly applied: LogIndex;
   readonly control: ControlRecord | undefined;
+  readonly restored: RestoredRecord | undefined;
 }
 
 export interface SnapshotRecord {
@@ -36,7 +43,14 @@ export const snapshotHeaderWire: MessageCodec<{
   readonly applied: number;
   readonly controlIndex: number;
   readonly control: Uint8Array | undefined;
-}> = message({ clusterId: text(1), applied: uint(2), controlIndex: uint(3), control: optionalBytes(4) });
+  readonly restored: RestoredWire | undefined;
+}> = message({
+  clusterId: text(1),
+  applied: uint(2),
+  controlIndex: uint(3),
+  control: optionalBytes(4),
+  restored: embed(5, restoredWire),
+});
 
 /** Sixteen digits, so that ids sort as indexes do. */
 export function snapshotId(index: LogIndex, hash: Buffer): string {
@@ -70,12 +84,13 @@ export class SnapshotWriter {
   /** Begins a file that must not be there yet. */
   static async create(path: string, header: SnapshotHeader): Promise<SnapshotWriter> {
     const writer = new SnapshotWriter(await open(path, 'wx', 0o600));
-    const { clusterId, applied, control } = header;
+    const { clusterId, applied, control, restored } = header;
     const body = snapshotHeaderWire.encode({
       clusterId,
       applied,
       controlIndex: control?.index ?? 0,
       control: control?.data,
+      restored,
     });
     const head = Buffer.alloc(9);
     head.set(magic);
@@ -249,11 +264,12 @@ async function exactly(file: FileHandle, length: number): Promise<Buffer> {
 
 function headerOf(body: Buffer): SnapshotHeader {
   try {
-    const { clusterId, applied, controlIndex, control } = snapshotHeaderWire.decode(body);
+    const { clusterId, applied, controlIndex, control, restored } = snapshotHeaderWire.decode(body);
     return {
       clusterId,
       applied: LogIndex(applied),
       control: control === undefined ? undefined : { index: LogIndex(controlIndex), data: control },
+      restored: restored === undefined ? undefined : restoredOf(restored),
     };
   } catch (cause) {
     throw new LockstepError('invalid-input', 'the snapshot has a header that is no message', { cause });

@@ -5,7 +5,7 @@ import type { KeyRange, ReadableState } from '@lockstep/contract/state';
 import type { SnapshotMeta } from '@lockstep/core/raft/types';
 import type { RecordSealer } from '@lockstep/seal/record-sealer';
 import { EntryWriter } from './entry-writer.ts';
-import { buildFromSnapshot } from './install-snapshot.ts';
+import { buildDatabase, buildFromSnapshot } from './install-snapshot.ts';
 import { cacheBytesMax, mountStatesKept } from './limits.ts';
 import { absentCell, PlaintextCache } from './plaintext-cache.ts';
 import { rangeKeys } from './range-keys.ts';
@@ -20,9 +20,10 @@ import {
   readHead,
   snapshotsDirectory,
   type StateDatabase,
+  type StateHead,
 } from './state-directory.ts';
 import { mountPrefix } from './state-key.ts';
-import type { ControlRecord } from './state-records.ts';
+import type { ControlRecord, RestoredRecord } from './state-records.ts';
 import { openCell, sealCell, type StoredCell } from './stored-value.ts';
 import { takeSnapshot } from './take-snapshot.ts';
 import { WriteQueue } from './write-queue.ts';
@@ -63,7 +64,10 @@ export class StateDb {
   #applied: LogIndex;
   #control: ControlRecord | undefined;
   #installed: SnapshotMeta | undefined;
+  #restored: RestoredRecord | undefined;
   #isTaking = false;
+  /** One database is built and switched to at a time. */
+  #replacing: Promise<unknown> = Promise.resolve();
 
   constructor(options: StateOptions, opened: OpenedDatabase) {
     this.#options = options;
@@ -72,6 +76,7 @@ export class StateDb {
     this.#applied = opened.head.applied;
     this.#control = opened.head.control;
     this.#installed = opened.head.installed;
+    this.#restored = opened.head.restored;
     this.#snapshots = new SnapshotFolder(snapshotsDirectory(options.directory));
     this.#queue = new WriteQueue({
       database: opened.database,
@@ -99,6 +104,11 @@ export class StateDb {
   /** The last snapshot that was swapped in, stored in the same step. */
   get installedSnapshot(): SnapshotMeta | undefined {
     return this.#installed;
+  }
+
+  /** How the state came from a saved snapshot; undefined where it never did. */
+  get restored(): RestoredRecord | undefined {
+    return this.#restored;
   }
 
   /** Too much is applied and not yet written: apply nothing until `onCaughtUp`. */
@@ -138,14 +148,15 @@ export class StateDb {
     if (this.#queue.hasFailed)
       throw new LockstepError('unavailable', 'the state could not be written; this node stops');
     const sealer = this.#requireSealer();
-    const writer = new EntryWriter(index, (fullKey) => this.#loadForApply(fullKey));
+    const version = index + (this.#restored?.versionOffset ?? 0);
+    const writer = new EntryWriter(version, (fullKey) => this.#loadForApply(fullKey));
     fold(writer);
     // What couldn't be read in the fold may have been taken for an engine's refusal: don't store what follows from it.
     if (this.#queue.hasFailed) throw new LockstepError('unavailable', 'the state could not be read; this node stops');
     const batch = sealer.startBatch();
     const stored = new Map<string, Uint8Array | undefined>();
     for (const [fullKey, { value }] of writer.writes()) {
-      const cell = value === undefined ? undefined : { value, version: index };
+      const cell = value === undefined ? undefined : { value, version };
       stored.set(fullKey, cell === undefined ? undefined : sealCell(batch, fullKey, cell));
       this.#cache.written(fullKey, cell);
     }
@@ -218,19 +229,33 @@ export class StateDb {
    * be applied meanwhile. `done(false)` when it is damaged or older than the state: then it is discarded, and the old state stays.
    */
   installSnapshot(meta: SnapshotMeta, done: (ok: boolean) => void): void {
-    this.#answer(this.#build(meta), (target) => {
-      if (target === undefined) {
-        this.#answer(this.#snapshots.discardReceived(meta.id), () => done(false));
-        return;
-      }
-      this.#swap(meta, target).then(
-        () => {
-          done(true);
-          this.#answer(this.#snapshots.keepReceived(meta.id), () => undefined);
-        },
-        // The pointer may name the new database already: only a restart can tell.
-        (error: unknown) => this.#options.onFatal(error),
-      );
+    const installing = this.#replace(() => this.#buildReceived(meta));
+    this.#answer(installing, (isInstalled) => {
+      if (isInstalled === true) {
+        done(true);
+        this.#answer(this.#snapshots.keepReceived(meta.id), () => undefined);
+      } else this.#answer(this.#snapshots.discardReceived(meta.id), () => done(false));
+    });
+  }
+
+  /**
+   * Swaps in the records of a saved snapshot, durably, as the state at `restored.index`, which is later than the present one. No
+   * entry beyond that index may be applied before. Refuses as `buildDatabase` does; then the old state stays.
+   */
+  async restore(from: {
+    readonly snapshotPath: string;
+    readonly id: string;
+    readonly control: ControlRecord;
+    readonly restored: RestoredRecord;
+  }): Promise<void> {
+    const { snapshotPath, id, control, restored } = from;
+    const { directory, clusterId } = this.#options;
+    await this.#replace(async (number) => {
+      this.#requireLater(restored.index);
+      const target = databaseDirectory(directory, number);
+      const installed = this.#installed;
+      const headOf = (): StateHead => ({ applied: restored.index, control, installed, restored });
+      await buildDatabase({ snapshotPath, id, clusterId, target, headOf });
     });
   }
 
@@ -280,26 +305,44 @@ export class StateDb {
     });
   }
 
-  async #build(meta: SnapshotMeta): Promise<number> {
-    if (meta.index <= this.#applied)
-      throw new LockstepError(
-        'failed-precondition',
-        `the snapshot is of ${meta.index}, the state at ${this.#applied} already`,
-      );
+  async #buildReceived(meta: SnapshotMeta): Promise<void> {
+    this.#requireLater(meta.index);
     const { directory, clusterId } = this.#options;
-    const number = this.#number + 1;
-    const target = databaseDirectory(directory, number);
+    const target = databaseDirectory(directory, this.#number + 1);
     await buildFromSnapshot({ snapshotPath: this.#snapshots.receivedPath(meta.id), meta, clusterId, target });
-    return number;
   }
 
-  async #swap(meta: SnapshotMeta, number: number): Promise<void> {
+  #requireLater(index: LogIndex): void {
+    if (index <= this.#applied)
+      throw new LockstepError(
+        'failed-precondition',
+        `the snapshot is of ${index}, the state at ${this.#applied} already`,
+      );
+  }
+
+  /** Builds the next database, then switches to it. True once it serves; rejects where it was not built, and the old one stays. */
+  #replace(build: (number: number) => Promise<void>): Promise<true> {
+    const replaced = this.#replacing.then(async (): Promise<true> => {
+      const number = this.#number + 1;
+      await build(number);
+      // The pointer may name the new database already when this fails: only a restart can tell.
+      await this.#swap(number).catch((error: unknown) => {
+        this.#queue.fail(error);
+        return new Promise<never>(() => undefined);
+      });
+      return true;
+    });
+    this.#replacing = replaced.catch(() => undefined);
+    return replaced;
+  }
+
+  async #swap(number: number): Promise<void> {
     const { directory, clusterId } = this.#options;
     const path = databaseDirectory(directory, number);
     await pointTo(directory, number);
     const database = await openDatabase(path);
     const head = await readHead(database, clusterId);
-    assert(head !== undefined && head.applied === meta.index, 'an installed snapshot holds its index');
+    assert(head !== undefined && head.applied > this.#applied, 'a new database holds a later state');
     while (!this.#queue.isIdle) await this.#queue.flush();
     // From here to the end of the block nothing else runs: readers see the old state or the new one.
     const old = { database: this.#database, path: databaseDirectory(directory, this.#number) };
@@ -307,7 +350,8 @@ export class StateDb {
     this.#database = database;
     this.#number = number;
     this.#applied = head.applied;
-    this.#installed = meta;
+    this.#installed = head.installed;
+    this.#restored = head.restored;
     this.#cache.clear();
     if ((head.control?.index ?? 0) > this.controlIndex) this.#control = head.control;
     else if (this.#control !== undefined) this.#queue.addControl(this.#control);

@@ -7,8 +7,16 @@ import { scanLevelDb } from '@lockstep/core/log/scan-leveldb';
 import type { SnapshotMeta } from '@lockstep/core/raft/types';
 import { Level } from 'level';
 import { blockCacheBytes, logFilesSetAsideMax, tableFileBytes, writeBufferBytes } from './limits.ts';
-import { appliedKey, controlKey, identityKey, installedKey } from './state-key.ts';
-import { appliedRecord, type ControlRecord, controlRecord, identityRecord, installedRecord } from './state-records.ts';
+import { appliedKey, controlKey, identityKey, installedKey, restoredKey } from './state-key.ts';
+import {
+  appliedRecord,
+  type ControlRecord,
+  controlRecord,
+  identityRecord,
+  installedRecord,
+  type RestoredRecord,
+  restoredRecord,
+} from './state-records.ts';
 
 // <directory>/current        names the database in force
 //            /state-<n>/     LevelDB; another than the current one is left over from a crash or an installed snapshot
@@ -22,6 +30,7 @@ export interface StateHead {
   readonly applied: LogIndex;
   readonly control: ControlRecord | undefined;
   readonly installed: SnapshotMeta | undefined;
+  readonly restored: RestoredRecord | undefined;
 }
 
 export interface OpenedDatabase {
@@ -102,11 +111,12 @@ export async function openDatabase(path: string): Promise<StateDatabase> {
 
 /** Undefined where the database is empty. */
 export async function readHead(database: StateDatabase, clusterId: string): Promise<StateHead | undefined> {
-  const [identity, applied, control, installed] = await database.getMany([
+  const [identity, applied, control, installed, restored] = await database.getMany([
     identityKey,
     appliedKey,
     controlKey,
     installedKey,
+    restoredKey,
   ]);
   if (identity === undefined || applied === undefined) {
     const [anyKey] = await database.keys({ limit: 1 }).all();
@@ -125,6 +135,7 @@ export async function readHead(database: StateDatabase, clusterId: string): Prom
     applied: appliedRecord.decode(applied),
     control: control === undefined ? undefined : controlRecord.decode(control),
     installed: installed === undefined ? undefined : installedRecord.decode(installed),
+    restored: restored === undefined ? undefined : restoredRecord.decode(restored),
   };
 }
 
@@ -135,6 +146,7 @@ export async function writeHead(database: StateDatabase, clusterId: string, head
   batch.put(appliedKey, appliedRecord.encode(head.applied));
   if (head.control !== undefined) batch.put(controlKey, controlRecord.encode(head.control));
   if (head.installed !== undefined) batch.put(installedKey, installedRecord.encode(head.installed));
+  if (head.restored !== undefined) batch.put(restoredKey, restoredRecord.encode(head.restored));
   await batch.write({ sync: true });
 }
 
@@ -196,7 +208,7 @@ async function format(
   // Only the first database begins empty; a later one was complete before the pointer named it.
   if (place.number !== 1)
     throw new LockstepError('damaged', `state: the database in ${place.path} is empty, though it was installed`);
-  const head = { applied: LogIndex(0), control: undefined, installed: undefined };
+  const head = { applied: LogIndex(0), control: undefined, installed: undefined, restored: undefined };
   await writeHead(database, place.clusterId, head);
   await syncLogFiles(place.path);
   return head;

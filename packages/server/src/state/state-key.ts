@@ -3,7 +3,7 @@ import type { MountId, NamespaceId } from '@lockstep/contract/ids';
 import { idCharsMax, keyBytesMax } from './limits.ts';
 
 // Keys in LevelDB:
-//   m/identity  m/applied  m/control  m/installed      about the state itself, readable without a key
+//   m/identity  m/applied  m/control  m/installed  m/restored      about the state itself, readable without a key
 //   s/<namespace>/<mount>/<key>                        what engines keep; values are sealed
 
 export const statePrefix = 's/';
@@ -11,6 +11,7 @@ export const identityKey = 'm/identity';
 export const appliedKey = 'm/applied';
 export const controlKey = 'm/control';
 export const installedKey = 'm/installed';
+export const restoredKey = 'm/restored';
 
 /** What every key of a mount begins with. */
 export function mountPrefix(namespace: NamespaceId, mount: MountId): string {

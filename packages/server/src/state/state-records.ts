@@ -19,6 +19,24 @@ export interface StateIdentity {
   readonly clusterId: string;
 }
 
+/** How the state came from a saved snapshot. */
+export interface RestoredRecord {
+  /** Where in the log it was put in place. */
+  readonly index: LogIndex;
+  readonly savedId: string;
+  /** The log's time is no earlier from there on. */
+  readonly timeMs: number;
+  /** Added to an index to get the version of a value written at it. */
+  readonly versionOffset: number;
+}
+
+export interface RestoredWire {
+  readonly index: number;
+  readonly savedId: string;
+  readonly timeMs: number;
+  readonly versionOffset: number;
+}
+
 interface InstalledWire {
   readonly id: string;
   readonly index: number;
@@ -56,6 +74,13 @@ export const installedSnapshotWire: MessageCodec<InstalledWire> = message({
   roster: bytes(9),
 });
 
+export const restoredWire: MessageCodec<RestoredWire> = message({
+  index: uint(1),
+  savedId: text(2),
+  timeMs: uint(3),
+  versionOffset: uint(4),
+});
+
 export const identityRecord: RecordCodec<StateIdentity> = checked('identity', stateIdentityWire);
 
 export const appliedRecord: RecordCodec<LogIndex> = {
@@ -72,6 +97,16 @@ export const controlRecord: RecordCodec<ControlRecord> = {
   },
 };
 const controlCodec = checked('control record', controlRecordWire);
+
+export const restoredRecord: RecordCodec<RestoredRecord> = {
+  encode: (record) => restoredCodec.encode(record),
+  decode: (stored) => restoredOf(restoredCodec.decode(stored)),
+};
+const restoredCodec = checked('restored snapshot', restoredWire);
+
+export function restoredOf(wire: RestoredWire): RestoredRecord {
+  return { ...wire, index: LogIndex(wire.index) };
+}
 
 export const installedRecord: RecordCodec<SnapshotMeta> = {
   encode: ({ id, index, term, membership: { roster, ...membership } }) => {

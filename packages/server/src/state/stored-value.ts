@@ -9,7 +9,7 @@ import type { RecordSealer } from '@lockstep/seal/record-sealer';
 
 export interface StoredCell {
   readonly value: Uint8Array;
-  /** The log index of the last write. */
+  /** Of the last write: its log index, and what was added to it when the state was restored. */
   readonly version: number;
 }
 

@@ -3,8 +3,8 @@ import type { LogIndex } from '@lockstep/contract/ids';
 import { snapshotChunkBytes } from './limits.ts';
 import type { SnapshotFolder } from './snapshot-folder.ts';
 import type { StateDatabase } from './state-directory.ts';
-import { appliedKey, controlKey, endOfPrefix, statePrefix } from './state-key.ts';
-import { appliedRecord, controlRecord } from './state-records.ts';
+import { appliedKey, controlKey, endOfPrefix, restoredKey, statePrefix } from './state-key.ts';
+import { appliedRecord, controlRecord, restoredRecord } from './state-records.ts';
 
 /** Records read in one call of LevelDB's iterator; it stops earlier at `snapshotChunkBytes`. */
 const recordsPerRead = 1000;
@@ -21,11 +21,13 @@ export async function takeSnapshot(from: {
     const applied = database.getSync(appliedKey, { snapshot: view });
     assert(applied !== undefined, 'the state has its applied index');
     const control = database.getSync(controlKey, { snapshot: view });
+    const restored = database.getSync(restoredKey, { snapshot: view });
     const index = appliedRecord.decode(applied);
     const header = {
       clusterId,
       applied: index,
       control: control === undefined ? undefined : controlRecord.decode(control),
+      restored: restored === undefined ? undefined : restoredRecord.decode(restored),
     };
     const id = await folder.write(header, async (writer) => {
       const records = database.iterator<Uint8Array, Uint8Array>({
