@@ -2,9 +2,9 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { NodeId } from '@lockstep/contract/ids';
-import type { PeerTls } from '@lockstep/core/peers/peer-dialer';
 import { pinOf } from '@lockstep/core/peers/peer-pin';
 import type { PeerAddress } from '@lockstep/core/peers/peers';
+import type { PeerTls } from '@lockstep/core/peers/pinned-credentials';
 import { createAuthority } from '@lockstep/server/dev/node-certificates';
 import { pause } from '../chaos/wait.ts';
 import { Child } from './child.ts';
@@ -115,7 +115,12 @@ export class RaftCluster {
   }
 
   #addresses(): readonly PeerAddress[] {
-    return this.members.map(({ id, port }) => ({ node: NodeId(id), address: `127.0.0.1:${port}` }));
+    const pins = new Map(this.#plans[0]?.pins);
+    return this.members.map(({ id, port }) => ({
+      node: NodeId(id),
+      address: `127.0.0.1:${port}`,
+      pin: pins.get(id) ?? '',
+    }));
   }
 }
 
@@ -134,7 +139,7 @@ async function plansFor({ directory, nodes, snapshotBytes }: ClusterChoice): Pro
     clusterId,
     port: 0,
     pins,
-    tls: { caPem: authority.certificatePem, certPem, keyPem },
+    tls: { certPem, keyPem },
     snapshotBytes,
   }));
 }

@@ -2,9 +2,8 @@ import { describe, expect, test } from 'vitest';
 import { exhaustedShare, handOverEveryMs, reportMs, stallCalmTimeouts } from './limits.ts';
 import type { MemoryLogImage } from './log/memory-log.ts';
 import type { Footprint, PeerMemory } from './member-reports.ts';
-import type { NodeOptions } from './node-options.ts';
 import type { ProposeOutcome, ReadOutcome } from './port.ts';
-import { spaceOf, type TestNode, TestMachine, TestNodes } from './test-nodes.ts';
+import { spaceOf, type TestNode, TestMachine, TestNodes, type TestStart } from './test-nodes.ts';
 import { defaultTimings } from './timings.ts';
 
 const electionMs = defaultTimings.tickMs * defaultTimings.electionTicks;
@@ -22,7 +21,7 @@ function read(at: TestNode): { outcome: ReadOutcome | undefined } {
 }
 
 /** Three nodes, of which node 1 leads. */
-function led(options: Partial<NodeOptions> = {}): TestNodes {
+function led(options: TestStart = {}): TestNodes {
   const nodes = new TestNodes(3, options);
   nodes.get(1).node.campaign();
   nodes.time.pass(300);
@@ -248,10 +247,10 @@ function restart(
   nodes: TestNodes,
   id: number,
   before: { readonly image: MemoryLogImage; readonly machine: TestMachine },
-  options: Partial<NodeOptions> = {},
+  options: TestStart = {},
 ): TestNode {
   const ids = nodes.nodes.map((node) => node.id);
-  return nodes.start(nodes.get(id).id, ids, before, options);
+  return nodes.start(nodes.get(id).id, ids, { ...before, ...options });
 }
 
 /** Node 3 as it was some entries ago, while the others go on. */

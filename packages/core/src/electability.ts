@@ -9,6 +9,8 @@ export interface Fitness {
   /** No write has hung for some time, and clients' writes find room. */
   readonly isDiskFit: boolean;
   readonly isInstalling: boolean;
+  /** False of a node that was removed, and knows it. */
+  readonly isMember: boolean;
 }
 
 /**
@@ -30,8 +32,8 @@ export class Electability {
 
   /** To be asked once for each election timeout. */
   isElectable(): boolean {
-    const { isSealed, isLogEmpty, isDiskStalled, isDiskFit, isInstalling } = this.#fitness();
-    if (isDiskStalled || isInstalling) return false;
+    const { isSealed, isLogEmpty, isDiskStalled, isDiskFit, isInstalling, isMember } = this.#fitness();
+    if (isDiskStalled || isInstalling || !isMember) return false;
     if (isDiskFit && (!isSealed || isLogEmpty)) return true;
     this.#leaderlessTimeouts++;
     return this.#leaderlessTimeouts >= unfitTimeoutsMax;

@@ -96,3 +96,9 @@ export const handOverEveryMs = 2_000;
 
 /** Election timeouts without a stall before a node whose disk has stalled stands for election again. */
 export const stallCalmTimeouts = 5;
+
+/** Requests of one node that wait for the leader, and of all nodes that wait at it: they are made by operators, a few at a time. */
+export const asksWaitingMax = 64;
+
+/** A learner this many entries behind catches up within a second or two: until then a voter more would commit no faster (hashicorp/raft-autopilot: 250 to 1,000). */
+export const promotionLagEntriesMax = 1_000;

@@ -11,9 +11,18 @@ export class MembershipHistory {
 
   /** In force now. */
   get current(): Membership {
+    return this.#last.membership;
+  }
+
+  /** The entry up to which all changes have taken effect. */
+  get index(): LogIndex {
+    return this.#last.index;
+  }
+
+  get #last(): { readonly index: LogIndex; readonly membership: Membership } {
     const last = this.#changes.at(-1);
     if (last === undefined) throw new Error('invariant broken: a membership history is never empty');
-    return last.membership;
+    return last;
   }
 
   changed(index: LogIndex, membership: Membership): void {

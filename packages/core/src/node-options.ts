@@ -3,7 +3,8 @@ import type { CompactionPolicy } from './compaction.ts';
 import type { DiskSpace } from './free-space.ts';
 import type { LogStore, StoredLog } from './log/log-store.ts';
 import type { PeerMemory } from './member-reports.ts';
-import type { PeerAddress, PeerEvents, Peers } from './peers/peers.ts';
+import type { FoundingMember } from './members/founding.ts';
+import type { PeerEvents, Peers } from './peers/peers.ts';
 import type { PullSnapshot } from './peers/snapshot-transfer.ts';
 import type { Consensus, NodeStatus, StateMachine } from './port.ts';
 import type { RaftLimits } from './raft/limits.ts';
@@ -20,8 +21,15 @@ export interface NodeOptions {
   readonly peers: (events: PeerEvents) => Peers;
   readonly pullSnapshot: PullSnapshot;
   readonly machine: StateMachine;
-  /** Where the members are, this node included. A new log that names no voters begins with all of them. */
-  readonly members: readonly PeerAddress[];
+  /**
+   * A new log that names no voters begins with all of them, this node included, as voters. What the membership in force says of them
+   * comes before what is said here.
+   */
+  readonly members: readonly FoundingMember[];
+  /** This node joins a cluster that is there already: `members` are whom to hear from, until a snapshot tells who the members are. */
+  readonly isJoining?: boolean;
+  /** Drawn when this node's disk was formatted; the leader records it in the membership. */
+  readonly incarnation?: number;
   readonly log: (event: string, fields: Readonly<Record<string, string | number | boolean>>) => void;
   /** Called at most once, after which the loop stands still: the process must end. */
   readonly onFatal: (error: unknown) => void;
@@ -46,7 +54,7 @@ export interface ConsensusNode extends Consensus {
   readonly resumeApply: () => void;
   /** Begins an election now, for tests and for the first start of a cluster. */
   readonly campaign: () => void;
-  /** Hands leadership over, if this node leads: to `to`, or to the voter that has most of the log. */
+  /** Hands leadership over without a word, if this node leads: to `to`, or to the voter that has most of the log. */
   readonly transferLeader: (to?: NodeId) => void;
   /** The term of a committed entry; undefined once compaction has passed it. */
   readonly termAt: (index: LogIndex) => Term | undefined;

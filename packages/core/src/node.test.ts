@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { proposalsWaitingMax, transactionBytesMax } from './limits.ts';
 import type { ProposeOutcome, ReadOutcome } from './port.ts';
 import { type TestNode, TestNodes } from './test-nodes.ts';
+import { defaultTimings } from './timings.ts';
 
 function propose(at: TestNode, text: string | Uint8Array): { outcome: ProposeOutcome | undefined } {
   const result: { outcome: ProposeOutcome | undefined } = { outcome: undefined };
@@ -75,13 +76,33 @@ test('a sealed leader orders no transaction, and takes a control entry', () => {
   expect(nodes.nodes.map((node) => node.machine.controls.length)).toEqual([1, 1, 1]);
 });
 
-test('a follower refuses a control entry', () => {
+test('a follower passes a control entry on to the leader, and waits for one', () => {
   const nodes = led();
-  let control: ProposeOutcome | undefined;
-  nodes.get(2).node.proposeControl(Buffer.from('seal configuration'), (outcome) => {
-    control = outcome;
-  });
-  expect(control).toEqual({ kind: 'refused', reason: 'no-leader' });
+  const outcomes: ProposeOutcome[] = [];
+  const give = (): void =>
+    nodes.get(2).node.proposeControl(Buffer.from('seal configuration'), (outcome) => outcomes.push(outcome));
+  give();
+  nodes.time.pass(100);
+  expect(outcomes).toEqual([{ kind: 'appended', index: 2, term: 1, ordinal: 0 }]);
+  expect(nodes.nodes.map((node) => node.machine.controls.length)).toEqual([1, 1, 1]);
+  for (const id of [1, 3]) nodes.cutOff.add(nodes.get(id).id);
+  nodes.until(() => nodes.get(2).node.status().raft.leader === 0);
+  give();
+  nodes.time.pass(defaultTimings.leaderWaitMs - 100);
+  expect(outcomes).toHaveLength(1);
+  nodes.time.pass(200);
+  expect(outcomes[1]).toEqual({ kind: 'refused', reason: 'no-leader' });
+});
+
+test('a control entry whose answer is lost has an unknown outcome', () => {
+  const nodes = led();
+  const outcomes: ProposeOutcome[] = [];
+  nodes.get(2).node.proposeControl(Buffer.from('a'), (outcome) => outcomes.push(outcome));
+  nodes.time.pass(0);
+  nodes.cutOff.add(nodes.get(1).id);
+  nodes.network.disconnect(nodes.get(1).id, nodes.get(2).id);
+  nodes.time.pass(10);
+  expect(outcomes).toEqual([{ kind: 'unknown' }]);
 });
 
 test('all transactions of a turn share one entry, and each learns its place', () => {

@@ -1,27 +1,28 @@
 import { LogIndex, type NodeId } from '@lockstep/contract/ids';
 import { ApplyFeed } from './apply-feed.ts';
 import { Compaction, defaultCompaction } from './compaction.ts';
+import { coreOf } from './core-of.ts';
 import { DiskCare } from './disk-care.ts';
 import { Electability, type Fitness } from './electability.ts';
-import { coreOf } from './core-of.ts';
 import { type Durable, GroupCommit } from './group-commit.ts';
+import { LeaderDesk } from './leader-desk.ts';
 import { Leadership } from './leadership.ts';
-import { inboxMessagesMax, readyRoundsMax } from './limits.ts';
+import { Inbox } from './inbox.ts';
+import { readyRoundsMax } from './limits.ts';
 import { LogTime } from './log-time.ts';
 import { MemberClocks } from './member-clocks.ts';
-import { MembershipHistory } from './membership-history.ts';
+import { foundingMembership } from './members/founding.ts';
+import { OwnMembership } from './members/own-membership.ts';
 import type { PeerEvents, PeerMessage, Peers } from './peers/peers.ts';
 import type { ConsensusNode, DriverStatus, NodeOptions } from './node-options.ts';
 import { Outbox } from './outbox.ts';
 import { pullsInLoop } from './pulls-in-loop.ts';
 import { firstRequestId, Proposals } from './proposals.ts';
-import type { ProposeOutcome } from './port.ts';
-import { membersOf } from './raft/membership.ts';
 import { decodeMembershipChange } from './raft/membership-codec.ts';
 import type { Raft } from './raft/raft.ts';
 import type { Entry, EntryFetch, Message, Ready, SnapshotMeta } from './raft/types.ts';
 import { Reads } from './reads.ts';
-import { recoverStart, votersAre } from './recover-start.ts';
+import { recoverStart } from './recover-start.ts';
 import { startSnapshotPull } from './snapshot/snapshot-pull.ts';
 import { RoleWatch } from './role-watch.ts';
 import { SnapshotInstall } from './snapshot-install.ts';
@@ -40,13 +41,13 @@ export function startNode(options: NodeOptions): ConsensusNode {
   const node = new Driver(options);
   node.begin();
   return {
-    propose: (transaction, done, asked) => node.propose(transaction, done, asked?.isRelief ?? false),
-    proposeControl: (data, done) => node.proposals.proposeControl(data, done),
+    propose: (transaction, done, asked) => node.proposals.propose(transaction, done, asked?.isRelief),
     readIndex: (done) => node.reads.readIndex(done),
     stateSynced: (index) => node.compaction.synced(index),
     status: () => node.status(),
     quarantine: () => node.quarantine,
     compactNow: () => node.compaction.compactNow(),
+    ...node.desk.port,
     close: () => node.close(),
     resumeApply: () => node.loop.enter(() => node.feed.resume()),
     campaign: () => node.loop.enter(() => node.core.campaign()),
@@ -62,10 +63,11 @@ class Driver {
   readonly proposals: Proposals;
   readonly reads: Reads;
   readonly compaction: Compaction;
+  readonly desk: LeaderDesk;
   readonly #options: NodeOptions;
   readonly #timings: Timings;
   readonly #commits: GroupCommit;
-  readonly #memberships: MembershipHistory;
+  readonly #membership: OwnMembership;
   readonly #electability: Electability;
   readonly #clocks: MemberClocks;
   readonly #offers: SnapshotOffers;
@@ -75,7 +77,7 @@ class Driver {
   readonly #roles: RoleWatch;
   quarantine: string | undefined;
   readonly #outbox = new Outbox();
-  #inboxMessages = 0;
+  readonly #inbox = new Inbox();
   /** A restored snapshot's batch that is not durable yet. */
   #restoring: { readonly sequence: number; readonly index: LogIndex } | undefined;
   #committedEntries = 0;
@@ -85,14 +87,14 @@ class Driver {
     const { id, clock, store, machine } = options;
     this.#options = options;
     this.#timings = { ...defaultTimings, ...options.timings };
-    const start = recoverStart(options.stored, machine, votersAre(options.members));
+    const start = recoverStart(options.stored, machine, foundingMembership(options));
     const { stored } = start;
     this.loop = this.#newLoop();
     const enter = (run: () => void): void => this.loop.enter(run);
     this.#roles = new RoleWatch(options.log);
     this.#electability = new Electability(() => this.#fitness());
     this.core = coreOf(options, this.#timings, start, () => this.#electability.isElectable());
-    this.#memberships = new MembershipHistory(stored.appliedMembershipIndex, stored.membership);
+    this.#membership = new OwnMembership({ ...options, stored, core: this.core });
     this.#commits = new GroupCommit(store, (durable) => enter(() => this.#durable(durable)));
     if (start.firstWrite !== undefined) this.#commits.add(start.firstWrite, []);
     const onApplied = (entries: readonly Entry[]): void => this.compaction.applied(entries);
@@ -107,7 +109,8 @@ class Driver {
       enter,
       core: this.core,
       feed: this.feed,
-      memberships: this.#memberships,
+      memberships: this.#membership.history,
+      membership: () => this.#membership.current,
       timings: this.#timings,
       leadership: new Leadership(this.core, {
         appliedIndex: () => this.feed.applied,
@@ -124,6 +127,7 @@ class Driver {
     };
     this.proposals = new Proposals(parts, firstRequestId(options.random));
     this.reads = new Reads(parts, firstRequestId(options.random));
+    this.desk = new LeaderDesk({ ...options, ...parts, proposals: this.proposals });
     this.#offers = new SnapshotOffers(parts);
     this.#install = new SnapshotInstall({
       ...parts,
@@ -142,7 +146,7 @@ class Driver {
 
   begin(): void {
     if (this.#options.quarantine !== undefined) return this.#takeNoPart(this.#options.quarantine);
-    this.#connectPeers();
+    this.#membership.connect(this.#peers);
     this.feed.advance();
     this.loop.start();
   }
@@ -156,23 +160,19 @@ class Driver {
     await this.#options.store.close();
   }
 
-  propose(transaction: Uint8Array, done: (outcome: ProposeOutcome) => void, isRelief: boolean): void {
-    if (!isRelief && this.#disk.refusesWrites) return done({ kind: 'refused', reason: 'disk-full' });
-    this.proposals.propose(transaction, done);
-  }
-
   transferLeader(to: NodeId | undefined): void {
     const target = to ?? this.#disk.successor();
     if (this.core.role === 'leader' && target !== undefined) this.core.transferLeader(target);
   }
 
   status(): DriverStatus {
-    const { id, members, store } = this.#options;
+    const { id, store } = this.#options;
     return {
       raft: this.core.status(),
       id,
-      members,
-      membership: this.#memberships.current,
+      members: this.#membership.current.roster?.members ?? [],
+      standing: this.#membership.standing,
+      membership: this.#membership.current,
       log: store.stats(),
       proposalsWaiting: this.proposals.waitingCount,
       electionsStarted: this.#roles.electionsStarted,
@@ -180,7 +180,7 @@ class Driver {
       appliedIndex: this.feed.applied,
       turns: this.loop.turnCount,
       lateTicks: this.loop.lateTickCount,
-      messagesDropped: this.#messagesDropped,
+      messagesDropped: this.#messagesDropped + this.#inbox.dropped,
       proposalsForwarded: this.proposals.forwardedTotal,
       outcomesUnknown: this.proposals.unknownCount,
       compactions: this.compaction.count,
@@ -205,9 +205,12 @@ class Driver {
   }
 
   #peerEvents(): PeerEvents {
+    const enter = (run: () => void): void => this.loop.enter(run);
     return {
       onMessages: (from, messages) => this.#arrived(from, messages),
-      onDisconnected: (from) => this.loop.enter(() => this.#disconnected(from)),
+      onDisconnected: (from) => enter(() => this.#disconnected(from)),
+      onIncarnation: (node, incarnation) => enter(() => this.desk.shown(node, incarnation)),
+      onRefused: (by, refusal) => enter(() => this.#membership.refused(by, refusal)),
       greeting: () => (this.quarantine === undefined ? this.#disk.greeting() : []),
     };
   }
@@ -218,7 +221,7 @@ class Driver {
       id,
       core: this.core,
       clock,
-      membership: () => this.#memberships.current,
+      membership: () => this.#membership.current,
       send: (to, message) => this.#outbox.add(to, message),
       handOver: (to) => this.transferLeader(to),
       log,
@@ -230,7 +233,7 @@ class Driver {
       node: this.#options,
       core: this.core,
       timings: this.#timings,
-      memberships: this.#memberships,
+      memberships: this.#membership.history,
       send: (to, message) => this.#outbox.add(to, message),
       onRolledBack: (why) => this.#rolledBack(why),
     });
@@ -238,10 +241,11 @@ class Driver {
 
   /** Everything that was entered has run: requests, the tick, what the core is ready for, the next write, and out. */
   #turn(isTick: boolean): void {
-    this.#inboxMessages = 0;
+    this.#inbox.empty();
     this.#install.deliver();
     this.#clocks.maybeAsk();
     this.reads.drain();
+    this.desk.calls.drain();
     if (isTick) this.#tick();
     this.proposals.drain();
     let rounds = this.#drainReady();
@@ -251,13 +255,14 @@ class Driver {
     this.#commits.start(isTick);
     this.#outbox.flush(this.#peers, isTick ? 'all' : 'news');
     // What waits may go on now that something has moved; otherwise the next input or tick wakes it.
-    if (rounds > 0 && (this.core.hasReady() || this.proposals.waitingCount > 0 || this.reads.hasWaiting))
-      this.loop.wake();
+    const isAnyWaiting = this.proposals.waitingCount > 0 || this.reads.hasWaiting || this.desk.calls.hasWaiting;
+    if (rounds > 0 && (this.core.hasReady() || isAnyWaiting)) this.loop.wake();
   }
 
   #tick(): void {
     this.#disk.tick();
-    this.core.tick();
+    if (!this.#membership.isSilenced) this.core.tick();
+    this.desk.expire();
     this.proposals.expire();
     this.reads.expire();
     this.#offers.expire();
@@ -299,20 +304,22 @@ class Driver {
   }
 
   /** Takes effect here at commit, sealed or not; the state may follow when it is saved. */
-  #applyMembership({ index, data }: Entry): void {
+  #applyMembership(entry: Entry): void {
+    const { index, data } = entry;
     const membership = this.core.applyMembership(decodeMembershipChange(data), index);
-    this.#memberships.changed(index, membership);
-    this.#connectPeers();
+    this.desk.applied(entry, membership);
+    // A node that leaves hears the last word before nothing is said to it any more.
+    this.#outbox.flush(this.#peers, 'all');
+    this.#membership.changed(index, membership);
     this.#options.store.saveMembership(membership, index, () => this.loop.enter(() => this.feed.saved(index)));
   }
 
   #logReset(sequence: number, snapshot: SnapshotMeta): void {
     this.#options.log('snapshot-installed', { index: snapshot.index, term: snapshot.term });
     this.#restoring = { sequence, index: snapshot.index };
-    this.#memberships.reset(snapshot.index, snapshot.membership);
     this.feed.logReset(snapshot.index, snapshot.term);
     this.compaction.logReset(snapshot.index);
-    this.#connectPeers();
+    this.#membership.reset(snapshot.index, snapshot.membership);
   }
 
   #durable({ sequence, messages }: Durable): void {
@@ -335,15 +342,12 @@ class Driver {
   #compacted(snapshot: SnapshotMeta): void {
     this.core.compacted(snapshot);
     this.feed.compacted(snapshot.index);
-    this.#memberships.forgetBefore(snapshot.index);
+    this.#membership.history.forgetBefore(snapshot.index);
   }
 
   #arrived(from: NodeId, messages: readonly PeerMessage[]): void {
-    const room = inboxMessagesMax - this.#inboxMessages;
-    // As a full network would; the streams' own flow control keeps this from happening but in a node that is stuck.
-    if (messages.length > room) this.#messagesDropped += messages.length - room;
-    const taken = messages.length > room ? messages.slice(0, room) : messages;
-    this.#inboxMessages += taken.length;
+    const taken = this.#inbox.take(messages);
+    this.desk.heard(from);
     this.loop.enter(() => {
       for (const message of taken) this.#receive(from, message);
     });
@@ -371,6 +375,10 @@ class Driver {
         return this.#disk.told(from, message.report);
       case 'rolled-back':
         return this.#disk.accused(from, message);
+      case 'ask':
+        return this.desk.calls.receive(from, message.id, message.ask);
+      case 'answer':
+        return this.desk.calls.answered(from, message.id, message.answer);
       default:
         message satisfies never;
     }
@@ -378,7 +386,7 @@ class Driver {
 
   #receiveRaft(from: NodeId, message: Message): void {
     const isForged = message.from !== from || message.to !== this.#options.id;
-    if (isForged || !this.#disk.admits(from, message)) this.#messagesDropped++;
+    if (isForged || this.#membership.isSilenced || !this.#disk.admits(from, message)) this.#messagesDropped++;
     else if (message.type === 'snapshot') this.#install.offered(message);
     else this.core.step(message);
     if (message.type === 'heartbeat-reply') this.#offers.answeredBy(from);
@@ -408,6 +416,7 @@ class Driver {
     this.#outbox.disconnected(from);
     this.core.reportUnreachable(from);
     this.#offers.disconnected(from);
+    this.desk.calls.disconnected(from);
     this.proposals.disconnected(from);
     this.reads.disconnected(from);
   }
@@ -421,11 +430,6 @@ class Driver {
     }
   }
 
-  #connectPeers(): void {
-    const others = membersOf(this.#memberships.current).filter((node) => node !== this.#options.id);
-    this.#peers.setPeers(this.#options.members.filter(({ node }) => others.includes(node)));
-  }
-
   #fitness(): Fitness {
     return {
       isSealed: this.#options.machine.encoder() === undefined,
@@ -433,12 +437,14 @@ class Driver {
       isDiskStalled: this.#disk.isStalled,
       isDiskFit: this.#disk.isFit,
       isInstalling: this.#install.isUnderWay,
+      isMember: this.#membership.standing === 'member',
     };
   }
 
   #stop(): void {
     this.loop.stop();
     this.#install.close();
+    this.desk.calls.close();
     this.proposals.close();
     this.reads.close();
   }

@@ -1,8 +1,12 @@
 import type { LogIndex, NodeId, Term } from '@lockstep/contract/ids';
 import type { LogStoreStats } from './log/log-store.ts';
 import type { OwnReport } from './member-reports.ts';
+import type { MembersView } from './members/members-view.ts';
+import type { WantedChange } from './members/plan-change.ts';
+import type { Standing } from './members/standing.ts';
+import type { AskRefusal } from './peers/leader-asks.ts';
 import type { RefusedReason } from './peers/peers.ts';
-import type { EntryType, Membership, RaftStatus, SnapshotMeta } from './raft/types.ts';
+import type { EntryType, Member, Membership, RaftStatus, SnapshotMeta } from './raft/types.ts';
 
 /**
  * The consensus port: all that the rest of Lockstep knows of Raft, in bytes and numbers. Its side owns the log database, the
@@ -20,7 +24,7 @@ export interface Consensus {
     done: (outcome: ProposeOutcome) => void,
     asked?: { readonly isRelief: boolean },
   ) => void;
-  /** Proposes an unsealed control entry. Only on the leader; otherwise refused with `no-leader`. */
+  /** Hands an unsealed control entry to the leader, wherever it is; `done` as for `propose`. */
   readonly proposeControl: (data: Uint8Array, done: (outcome: ProposeOutcome) => void) => void;
   /**
    * Confirms with a quorum that no later write was acknowledged before this call, batched over all callers of a turn. When
@@ -32,6 +36,16 @@ export interface Consensus {
   readonly status: () => NodeStatus;
   /** Why this node takes no part any more, neither votes nor acknowledges nor answers; undefined where it does. */
   readonly quarantine: () => string | undefined;
+  /**
+   * Changes the membership, on whichever node it is called. `done` is called once: with the index of the membership that is in force
+   * then, or `refused` (nothing was changed), or `unknown` (the answer was lost: look at the membership). Throws `invalid-input` for what
+   * is no change: too many steps, texts that are too long.
+   */
+  readonly changeMembership: (request: MembershipRequest, done: (outcome: MembershipOutcome) => void) => void;
+  /** Leadership is to move: to `to`, or to the voter that has most of the log. `done` is called once, when another leads. */
+  readonly handOver: (to: NodeId | undefined, done: (outcome: HandOverOutcome) => void) => void;
+  /** What the leader knows of all members now: what `planChange` takes. */
+  readonly members: (done: (outcome: MembersOutcome) => void) => void;
   /** Compacts now up to the synced state (keeping no tail), so that a follower behind it needs a snapshot. For operators and tests. */
   readonly compactNow: () => LogIndex;
   readonly close: () => Promise<void>;
@@ -45,6 +59,31 @@ export type ProposeOutcome =
 export type ReadOutcome =
   | { readonly kind: 'confirmed'; readonly index: LogIndex; readonly timeMs: number }
   | { readonly kind: 'refused'; readonly reason: RefusedReason };
+
+/**
+ * One step is made at once; several go through a joint configuration, which is left by itself. A voter is a learner first, and caught
+ * up. A leader that is to leave hands leadership over before.
+ */
+export interface MembershipRequest extends WantedChange {
+  /** Compare and set: refused with `membership-moved` when the membership in force is another one. */
+  readonly ifMembershipIndex?: LogIndex;
+  /** Refused with `voters-min` when fewer voters would be left than that. Default 1. */
+  readonly votersMin?: number;
+}
+
+export type MembershipOutcome =
+  | { readonly kind: 'changed'; readonly index: LogIndex }
+  | { readonly kind: 'refused'; readonly reason: AskRefusal; readonly text: string }
+  | { readonly kind: 'unknown' };
+
+export type HandOverOutcome =
+  | { readonly kind: 'handed-over'; readonly to: NodeId }
+  | { readonly kind: 'refused'; readonly reason: AskRefusal; readonly text: string }
+  | { readonly kind: 'unknown' };
+
+export type MembersOutcome =
+  | { readonly kind: 'members'; readonly view: MembersView }
+  | { readonly kind: 'refused'; readonly reason: AskRefusal; readonly text: string };
 
 export interface CommittedEntry {
   readonly index: LogIndex;
@@ -106,8 +145,10 @@ export interface NodeStatus {
   /** What each member has told about itself lately, this node included. */
   readonly reports: ReadonlyMap<NodeId, OwnReport>;
   readonly id: NodeId;
-  readonly members: readonly { readonly node: NodeId; readonly address: string }[];
+  /** Who they are, by the membership that is in force here. */
+  readonly members: readonly Member[];
   readonly membership: Membership;
+  readonly standing: Standing;
   readonly log: LogStoreStats;
   readonly proposalsWaiting: number;
   readonly electionsStarted: number;

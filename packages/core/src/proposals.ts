@@ -11,6 +11,7 @@ import {
   transactionsPerEntryMax,
 } from './limits.ts';
 import type { LogTime } from './log-time.ts';
+import type { AskRefusal, LeaderAnswer } from './peers/leader-asks.ts';
 import type { PeerMessage, RefusedReason } from './peers/peers.ts';
 import type { ProposeOutcome, StateMachine } from './port.ts';
 import type { Raft } from './raft/raft.ts';
@@ -43,7 +44,7 @@ export interface ProposalsOptions {
   readonly timings: Timings;
   readonly send: (to: NodeId, message: PeerMessage) => void;
   readonly wake: () => void;
-  readonly disk: Pick<DiskCare, 'isExhausted' | 'isStalled'>;
+  readonly disk: Pick<DiskCare, 'isExhausted' | 'isStalled' | 'refusesWrites'>;
 }
 
 /**
@@ -76,7 +77,9 @@ export class Proposals {
     return this.#waitingCount;
   }
 
-  propose(transaction: Uint8Array, done: Done): void {
+  /** Relief (what deletes or revokes) is taken from a client even while others' writes are refused for want of room. */
+  propose(transaction: Uint8Array, done: Done, isRelief: boolean = false): void {
+    if (!isRelief && this.#options.disk.refusesWrites) return done(refused('disk-full'));
     if (transaction.length > transactionBytesMax) return done(refused('too-large'));
     if (this.#isClosed) return done(refused('no-leader'));
     if (!this.#hasRoom(1, transaction.length)) return done(refused('busy'));
@@ -86,15 +89,17 @@ export class Proposals {
   }
 
   /** One unsealed entry by itself. Only the leader takes it; it need not be unsealed. */
-  proposeControl(data: Uint8Array, done: Done): void {
-    const { core } = this.#options;
-    if (data.length > transactionBytesMax) return done(refused('too-large'));
-    if (core.role !== 'leader') return done(refused('no-leader'));
-    if (this.#options.disk.isExhausted) return done(refused('disk-full'));
-    const proposed = core.propose([data], 'control');
+  appendControl(data: Uint8Array, done: (answer: LeaderAnswer) => void): void {
+    const refuse = (reason: AskRefusal, text: string): void => done({ kind: 'refused', reason, text });
+    if (data.length > transactionBytesMax) return refuse('too-large', 'a control entry is too large');
+    if (this.#options.disk.isExhausted) return refuse('disk-full', 'the disk of the leader is full');
+    const proposed = this.#options.core.propose([data], 'control');
     this.#options.wake();
-    if (proposed.kind === 'appended') done(appended(proposed.firstIndex, proposed.term, 0));
-    else done(refused(proposed.reason === 'uncommitted-limit' ? 'busy' : 'no-leader'));
+    if (proposed.kind === 'appended')
+      return done({ kind: 'appended', index: proposed.firstIndex, term: proposed.term });
+    if (proposed.reason === 'uncommitted-limit')
+      return refuse('busy', 'the leader has too much that is not committed yet');
+    return refuse('no-leader', 'this node does not order entries now');
   }
 
   /** A peer's batch. What this node can't order now is refused at once, except that a new leader's first commit is waited for. */

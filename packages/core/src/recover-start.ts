@@ -1,7 +1,7 @@
 import { LockstepError } from '@lockstep/contract/errors';
 import { LogIndex, NodeId } from '@lockstep/contract/ids';
 import type { StoredLog } from './log/log-store.ts';
-import type { PeerAddress } from './peers/peers.ts';
+import { withRoster } from './members/founding.ts';
 import type { StateMachine } from './port.ts';
 import type { HardState, Membership, PersistBatch, SnapshotMeta } from './raft/types.ts';
 
@@ -36,12 +36,19 @@ export function recoverStart(stored: StoredLog, machine: StateMachine, bootstrap
     );
   }
   const isNew = log.membership.voters.length === 0 && log.appliedMembershipIndex === 0;
-  const membership = isNew ? bootstrap : log.membership;
+  const membership = isNew
+    ? { ...bootstrap, ...kept(log.membership) }
+    : withRoster(log.membership, log.appliedMembershipIndex, bootstrap);
   return {
     stored: { ...log, membership },
     applied: LogIndex(Math.max(applied, log.appliedMembershipIndex, log.snapshot.index)),
     firstWrite,
   };
+}
+
+/** A newcomer that was left behind before it knew of anybody. */
+function kept({ roster }: Membership): Pick<Membership, 'roster'> {
+  return roster === undefined ? {} : { roster };
 }
 
 /** Whether the log agrees with the snapshot: it holds that very entry, or has committed or compacted past it. */
@@ -81,10 +88,4 @@ function afterReset(stored: StoredLog, snapshot: SnapshotMeta): StoredLog {
     termRuns: [],
     tail: [],
   };
-}
-
-/** The membership of a cluster that begins with all of `members` as voters. */
-export function votersAre(members: readonly PeerAddress[]): Membership {
-  const voters = members.map(({ node }) => node);
-  return { voters, votersOutgoing: [], learners: [], learnersNext: [], autoLeave: false };
 }

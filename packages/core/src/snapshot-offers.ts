@@ -3,6 +3,7 @@ import type { ApplyFeed } from './apply-feed.ts';
 import { snapshotAttemptsMax } from './limits.ts';
 import type { MembershipHistory } from './membership-history.ts';
 import type { StateMachine } from './port.ts';
+import { membersOf } from './raft/membership.ts';
 import type { Raft } from './raft/raft.ts';
 import type { SnapshotMeta } from './raft/types.ts';
 import type { Clock, Timings } from './timings.ts';
@@ -109,16 +110,17 @@ export class SnapshotOffers {
   #serve(): void {
     if (this.#takingFrom !== undefined) return;
     for (const [to, minIndex] of this.#wanted) {
-      if (this.#latest === undefined || !this.#fits(this.#latest, minIndex)) return this.#take();
+      if (this.#latest === undefined || !this.#fits(this.#latest, { to, minIndex })) return this.#take();
       this.#wanted.delete(to);
       this.#offer(to, this.#latest);
     }
   }
 
-  /** The log must go on right after the snapshot. */
-  #fits(snapshot: SnapshotMeta, minIndex: LogIndex): boolean {
+  /** The log must go on right after the snapshot, and the follower be a member in it: it takes no other. */
+  #fits(snapshot: SnapshotMeta, { to, minIndex }: { readonly to: NodeId; readonly minIndex: LogIndex }): boolean {
     const { firstIndex } = this.#options.core.status();
-    return snapshot.index >= minIndex && snapshot.index >= firstIndex - 1;
+    const isLate = snapshot.index >= minIndex && snapshot.index >= firstIndex - 1;
+    return isLate && membersOf(snapshot.membership).includes(to);
   }
 
   #offer(to: NodeId, meta: SnapshotMeta): void {
@@ -147,9 +149,8 @@ export class SnapshotOffers {
       this.takenCount++;
       this.#latest = { id: taken.id, index: taken.index, term: feed.termAt(taken.index), membership };
     }
-    const tooOld = (minIndex: LogIndex): boolean => !isUsable || taken.index < minIndex;
     for (const [to, minIndex] of this.#wanted) {
-      if (!tooOld(minIndex)) continue;
+      if (isUsable && this.#latest !== undefined && this.#fits(this.#latest, { to, minIndex })) continue;
       // The core asks again with its next message to that follower; by then the state may have got further.
       this.#wanted.delete(to);
       core.snapshotFailed(to);

@@ -5,6 +5,7 @@ import { startNode } from './node.ts';
 import type { ConsensusNode, NodeOptions } from './node-options.ts';
 import { type MemoryEndpoint, MemoryNetwork } from './peers/memory-peers.ts';
 import type { DiskLevel } from './peers/node-report.ts';
+import type { SnapshotSource } from './peers/snapshot-transfer.ts';
 import type { CommittedEntry, EntryEncoder, StateMachine } from './port.ts';
 import type { SnapshotMeta } from './raft/types.ts';
 
@@ -144,6 +145,12 @@ export function spaceOf(level: DiskLevel): DiskSpace {
   return { ...roomy, level, freeBytes: { ok: 9_000, low: 1_500, full: 900, exhausted: 100 }[level] };
 }
 
+/** What a node begins with besides its options: what was on its disk. */
+export type TestStart = Partial<Omit<NodeOptions, 'machine'>> & {
+  readonly image?: MemoryLogImage;
+  readonly machine?: TestMachine;
+};
+
 export interface TestNode {
   readonly id: NodeId;
   readonly machine: TestMachine;
@@ -171,9 +178,10 @@ export class TestNodes {
   #drawn = 0;
   /** How far a node's wall clock is ahead. */
   readonly aheadMs: Map<NodeId, number> = new Map();
-  readonly #options: Partial<NodeOptions>;
+  readonly crashed: Set<NodeId> = new Set();
+  readonly #options: TestStart;
 
-  constructor(count: number, options: Partial<NodeOptions> = {}) {
+  constructor(count: number, options: TestStart = {}) {
     this.#options = options;
     this.network = new MemoryNetwork((delivery) => {
       this.senders.push(delivery.from);
@@ -185,16 +193,11 @@ export class TestNodes {
     for (const id of ids) this.start(id, ids);
   }
 
-  start(
-    id: NodeId,
-    members: readonly NodeId[],
-    before?: { readonly image: MemoryLogImage; readonly machine: TestMachine },
-    options: Partial<NodeOptions> = {},
-  ): TestNode {
+  start(id: NodeId, members: readonly NodeId[], before: TestStart = {}): TestNode {
     const { time } = this;
-    const machine = before?.machine ?? new TestMachine(id);
+    const { image, machine = new TestMachine(id), ...given } = { ...this.#options, ...before };
     const noMembers = { voters: [], votersOutgoing: [], learners: [], learnersNext: [], autoLeave: false };
-    const log = new MemoryLog(before?.image ?? emptyMemoryLogImage(noMembers), {
+    const log = new MemoryLog(image ?? emptyMemoryLogImage(noMembers), {
       schedule: (work) => void time.after(this.slowness.get(id)?.() ?? 1, () => this.hanging.has(id) || work()),
       now: () => time.nowMs,
     });
@@ -215,9 +218,9 @@ export class TestNodes {
       store: log,
       stored: log.stored(),
       peers: (handlers) => {
-        endpoint = this.network.join(id, handlers, {
-          read: (snapshot, offset, bytesMax, done) => machine.readSnapshot({ id: snapshot, offset, bytesMax }, done),
-        });
+        const read: SnapshotSource['read'] = (snapshot, offset, bytesMax, done) =>
+          machine.readSnapshot({ id: snapshot, offset, bytesMax }, done);
+        endpoint = this.network.join(id, handlers, { read }, given.incarnation);
         return endpoint.peers;
       },
       pullSnapshot: (from, snapshot, offset, handlers) => {
@@ -229,12 +232,52 @@ export class TestNodes {
       log: (event) => events.push(event),
       onFatal: (error) => errors.push(error),
       schedule: (turn) => void time.after(0, turn),
-      ...this.#options,
-      ...options,
+      ...given,
     });
+    this.crashed.delete(id);
     const started = { id, machine, log, node, events, errors };
     this.nodes[id - 1] = started;
     return started;
+  }
+
+  /** A node that is to join what is there. */
+  join(id: NodeId, given: TestStart = {}): TestNode {
+    const contacts = this.nodes.filter((node) => node !== undefined).map((node) => node.id);
+    return this.start(id, contacts, { isJoining: true, ...given });
+  }
+
+  /** Ends a node at once, as a crash does; what is on its disk is returned. */
+  crash(id: number): { readonly image: MemoryLogImage; readonly machine: TestMachine } {
+    const { log, machine, node } = this.get(id);
+    const image = log.durableImage();
+    this.network.leave(NodeId(id));
+    // Nobody hears what it does in ending.
+    void node.close();
+    this.crashed.add(NodeId(id));
+    return { image, machine };
+  }
+
+  /** Passes time until the claim holds. */
+  until(claim: () => boolean, ms: number = 60_000): void {
+    for (const endMs = this.time.nowMs + ms; !claim(); this.time.pass(10)) {
+      if (this.time.nowMs >= endMs) throw new Error(`not so within ${ms} ms`);
+    }
+  }
+
+  /** The one that leads in the latest term, of those that run. */
+  leader(): TestNode {
+    let leader: TestNode | undefined;
+    this.until(() => {
+      const leaders = this.running.filter(({ node }) => node.status().raft.role === 'leader');
+      leader = leaders.toSorted((a, b) => b.node.status().raft.term - a.node.status().raft.term)[0];
+      return leader !== undefined;
+    });
+    if (leader === undefined) throw new Error('there is no leader');
+    return leader;
+  }
+
+  get running(): readonly TestNode[] {
+    return this.nodes.filter((node) => node !== undefined && !this.crashed.has(node.id));
   }
 
   get(id: number): TestNode {

@@ -43,7 +43,6 @@ export interface NodeConfig {
   readonly peer: {
     readonly host: string;
     readonly port: number;
-    readonly caPem: string;
     readonly certPem: string;
     readonly keyPem: string;
   };
@@ -74,7 +73,7 @@ export function readConfig(file: string): NodeConfig {
     'dev',
   ]);
   const node = read.object(root['node'], 'node', ['id', 'name']);
-  const peer = read.object(root['peer'], 'peer', ['address', 'ca_file', 'cert_file', 'key_file']);
+  const peer = read.object(root['peer'], 'peer', ['address', 'cert_file', 'key_file']);
   const isDev = root['dev'] === true;
   const config: NodeConfig = {
     clusterId: read.match(root['cluster_id'], 'cluster_id', /^[0-9a-f]{32}$/, '32 hexadecimal digits'),
@@ -85,7 +84,6 @@ export function readConfig(file: string): NodeConfig {
     grpc: read.listener(root['grpc'], 'grpc', isDev),
     peer: {
       ...read.address(peer['address'], 'peer.address'),
-      caPem: read.file(peer['ca_file'], 'peer.ca_file'),
       certPem: read.file(peer['cert_file'], 'peer.cert_file'),
       keyPem: read.file(peer['key_file'], 'peer.key_file'),
     },

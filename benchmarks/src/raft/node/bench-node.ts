@@ -47,7 +47,6 @@ export class BenchNode {
       self: { node: NodeId(plan.id), clusterId: plan.clusterId, incarnation: log.identity.incarnation },
       listen: { host: '127.0.0.1', port: plan.port },
       tls: plan.tls,
-      pins: new Map(plan.pins.map(([node, pin]) => [NodeId(node), pin])),
       events,
       snapshot: { read: (id, offset, bytesMax, done) => machine.readSnapshot({ id, offset, bytesMax }, done) },
       log: () => undefined,

@@ -73,8 +73,12 @@ export class FrameReader {
     return this.#checkCount(what, this.u32(what), max);
   }
 
+  shortCount(what: string, max: number): number {
+    return this.#checkCount(what, this.u16(what), max);
+  }
+
   nodes(what: string, max: number): readonly NodeId[] {
-    const count = this.#checkCount(what, this.u16(what), max);
+    const count = this.shortCount(what, max);
     const nodes: NodeId[] = [];
     for (let i = 0; i < count; i++) nodes.push(this.node(what));
     return nodes;

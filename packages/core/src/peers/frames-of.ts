@@ -66,7 +66,9 @@ function claimedSender(message: PeerMessage): NodeId | undefined {
     case 'clock':
     case 'report':
     case 'rolled-back':
+    case 'ask':
       return message.from;
+    case 'answer':
     case 'proposed':
     case 'read-index-reply':
       return undefined;

@@ -2,6 +2,8 @@ import { LockstepError } from '@lockstep/contract/errors';
 import type { NodeId } from '@lockstep/contract/ids';
 import { protocolVersionMax, protocolVersionMin } from './limits.ts';
 import { decodeHello, encodeHello } from './hello.ts';
+import type { PeerAddress } from './peers.ts';
+import { StandingRefused } from './standing-refusal.ts';
 
 /** Who this node is to the others. */
 export interface PeerIdentity {
@@ -16,7 +18,10 @@ export function helloFrame(self: PeerIdentity): Uint8Array {
   return encodeHello({ node, clusterId, incarnation, versionMin: protocolVersionMin, versionMax: protocolVersionMax });
 }
 
-/** Checks the other side's hello against its certificate, and remembers its incarnation for as long as this process runs. */
+/**
+ * Checks the other side's hello against its certificate and against what is known of its disk: from the membership, or, as long as
+ * that does not tell, from the first hello to this process.
+ */
 export class Handshake {
   readonly #self: PeerIdentity;
   readonly #incarnations = new Map<NodeId, number>();
@@ -27,9 +32,12 @@ export class Handshake {
 
   /**
    * `node` is whose key the certificate holds. Refuses with `denied` or, for another protocol, with `failed-precondition`.
-   * Returns the version that both speak.
+   * Returns its incarnation, and the version that both speak.
    */
-  check(frame: Uint8Array, node: NodeId): number {
+  check(
+    frame: Uint8Array,
+    { node, incarnation }: Pick<PeerAddress, 'node' | 'incarnation'>,
+  ): { readonly version: number; readonly incarnation: number } {
     const hello = decodeHello(frame);
     if (hello.clusterId !== this.#self.clusterId) {
       throw new LockstepError(
@@ -46,11 +54,14 @@ export class Handshake {
         `node ${node} speaks peer protocol ${hello.versionMin} to ${hello.versionMax}, this one ${protocolVersionMin} to ${protocolVersionMax}`,
       );
     }
-    const known = this.#incarnations.get(node);
+    const known = incarnation ?? this.#incarnations.get(node);
     if (known !== undefined && known !== hello.incarnation) {
-      throw new LockstepError('denied', `node ${node} came back with another disk: it must join under a new id`);
+      throw new StandingRefused(
+        { kind: 'other-disk' },
+        `node ${node} came back with another disk: it must join under a new id`,
+      );
     }
     this.#incarnations.set(node, hello.incarnation);
-    return Math.min(hello.versionMax, protocolVersionMax);
+    return { version: Math.min(hello.versionMax, protocolVersionMax), incarnation: hello.incarnation };
   }
 }

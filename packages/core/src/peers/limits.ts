@@ -22,6 +22,9 @@ export const frameMembersMax = 256;
 /** Bytes of a snapshot's name. */
 export const frameSnapshotIdBytesMax = 256;
 
+/** Bytes of the words in which a leader refuses what it was asked for. */
+export const refusalTextBytesMax = 512;
+
 /** Bytes of a cluster's id. */
 export const frameClusterIdBytesMax = 64;
 
@@ -58,6 +61,9 @@ export const peerConnectionsMax = 256;
 
 /** A TLS handshake or a hello that takes longer is given up: half of what an election takes. */
 export const handshakeTimeoutMs = 3000;
+
+/** From the end of a removed node's streams to the end of its connections: its last answer must still get through. */
+export const goodbyeMs = 1000;
 
 /** The client's HTTP/2 window, since a server's is fixed at 64 KiB: frames flow from server to client so that this one counts. */
 export const flowControlWindowBytes: number = 8 * MiB;

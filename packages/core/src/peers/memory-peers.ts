@@ -3,7 +3,7 @@ import type { NodeId } from '@lockstep/contract/ids';
 import { framesOf, requireSender } from './frames-of.ts';
 import { snapshotChunkBytesMax } from './limits.ts';
 import { decodeMessages, encodeMessages } from './peer-codec.ts';
-import type { PeerAddress, PeerEvents, PeerMessage, Peers } from './peers.ts';
+import type { Buried, PeerAddress, PeerEvents, PeerMessage, Peers, StandingRefusal } from './peers.ts';
 import {
   chunkAt,
   decodeChunk,
@@ -19,7 +19,7 @@ import {
 export interface MemoryDelivery {
   readonly from: NodeId;
   readonly to: NodeId;
-  readonly kind: 'messages' | 'snapshot-request' | 'snapshot-chunk';
+  readonly kind: 'messages' | 'snapshot-request' | 'snapshot-chunk' | 'refusal';
   readonly bytes: number;
   /** Hands the frame to its target, if that is still the one it was sent to. Never called: lost. Called twice: duplicated. */
   readonly arrive: () => void;
@@ -34,10 +34,15 @@ interface Member {
   readonly node: NodeId;
   readonly events: PeerEvents;
   readonly snapshots: SnapshotSource;
+  /** Of its disk; undefined where it shows none. */
+  readonly incarnation: number | undefined;
   readonly pulls: Set<Pull>;
-  peers: ReadonlySet<NodeId>;
+  peers: ReadonlyMap<NodeId, PeerAddress>;
+  buried: Buried;
   /** Those that have been sent what they hear first. */
   readonly greeted: WeakSet<Member>;
+  /** Those whose incarnation it has seen. */
+  readonly seen: WeakSet<Member>;
 }
 
 interface Pull {
@@ -46,6 +51,14 @@ interface Pull {
   /** Where the next chunk must begin: a duplicated or late one is ignored, as on a stream. */
   offset: number;
   isWaiting: boolean;
+}
+
+const nobodyBuried: Buried = { epoch: 0, removed: [] };
+
+function isOtherDisk(known: PeerAddress, member: Member): boolean {
+  return (
+    known.incarnation !== undefined && member.incarnation !== undefined && known.incarnation !== member.incarnation
+  );
 }
 
 /**
@@ -61,15 +74,18 @@ export class MemoryNetwork {
     this.#deliver = deliver;
   }
 
-  /** A node starts. What was sent to an earlier run of it never reaches this one. */
-  join(node: NodeId, events: PeerEvents, snapshots: SnapshotSource): MemoryEndpoint {
+  /** A node starts, and shows the incarnation of its disk. What was sent to an earlier run of it never reaches this one. */
+  join(node: NodeId, events: PeerEvents, snapshots: SnapshotSource, incarnation?: number): MemoryEndpoint {
     assert(!this.#members.has(node), `node ${node} is already on the network`);
-    const member: Member = { node, events, snapshots, pulls: new Set(), peers: new Set(), greeted: new WeakSet() };
+    const nothing = { pulls: new Set<Pull>(), peers: new Map(), buried: nobodyBuried };
+    const met = { greeted: new WeakSet<Member>(), seen: new WeakSet<Member>() };
+    const member: Member = { node, events, snapshots, incarnation, ...nothing, ...met };
     this.#members.set(node, member);
     const peers: Peers = {
       send: (to, messages) => this.#send(member, to, messages),
-      setPeers: (addresses: readonly PeerAddress[]) => {
-        member.peers = new Set(addresses.map((address) => address.node));
+      setPeers: (addresses: readonly PeerAddress[], buried: Buried = member.buried) => {
+        member.peers = new Map(addresses.map((address) => [address.node, address]));
+        member.buried = buried;
       },
       close: () => {
         if (this.#members.get(node) === member) this.leave(node);
@@ -114,11 +130,41 @@ export class MemoryNetwork {
     for (const { messages: together } of frames) {
       const frame = encodeMessages(together);
       this.#deliverTo(target, { from: sender.node, kind: 'messages', frame }, () => {
+        if (!this.#isAdmitted(sender, target)) return;
         const decoded = decodeMessages(frame);
         requireSender(decoded, { from: sender.node, to });
         target.events.onMessages(sender.node, decoded);
       });
     }
+  }
+
+  /** As in the handshake of a real stream: both ends know each other, and each other's disks. */
+  #isAdmitted(sender: Member, target: Member): boolean {
+    if (target.buried.removed.some((removed) => removed.node === sender.node)) {
+      this.#refuse(sender, target, { kind: 'removed', epoch: target.buried.epoch });
+      return false;
+    }
+    const known = target.peers.get(sender.node);
+    if (known === undefined) return false;
+    if (isOtherDisk(known, sender)) {
+      this.#refuse(sender, target, { kind: 'other-disk' });
+      return false;
+    }
+    const self = sender.peers.get(target.node);
+    if (self !== undefined && isOtherDisk(self, target)) {
+      this.#refuse(target, sender, { kind: 'other-disk' });
+      return false;
+    }
+    if (sender.incarnation !== undefined && !target.seen.has(sender)) {
+      target.seen.add(sender);
+      target.events.onIncarnation?.(sender.node, sender.incarnation);
+    }
+    return true;
+  }
+
+  #refuse(refused: Member, by: Member, refusal: StandingRefusal): void {
+    const told = { from: by.node, kind: 'refusal' as const, frame: '' };
+    this.#deliverTo(refused, told, () => refused.events.onRefused?.(by.node, refusal));
   }
 
   #target(sender: Member, to: NodeId): Member | undefined {

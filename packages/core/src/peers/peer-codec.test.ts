@@ -2,8 +2,10 @@ import { LockstepError } from '@lockstep/contract/errors';
 import { LogIndex, NodeId, Term } from '@lockstep/contract/ids';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import type { MembersView } from '../members/members-view.ts';
 import type { Entry, Membership, Message, SnapshotMeta } from '../raft/types.ts';
 import { framesOf, requireSender } from './frames-of.ts';
+import type { LeaderAnswer, LeaderAsk } from './leader-asks.ts';
 import {
   appendEntriesMax,
   frameBytesMax,
@@ -13,6 +15,7 @@ import {
   frameSnapshotIdBytesMax,
   proposeTransactionsMax,
   reportDigestBytesMax,
+  refusalTextBytesMax,
   snapshotChunkBytesMax,
 } from './limits.ts';
 import { decodeHello, encodeHello } from './hello.ts';
@@ -130,8 +133,55 @@ const report: fc.Arbitrary<NodeReport> = fc.record({
     nil: undefined,
   }),
 });
+const someText = fc.string({ maxLength: 40, unit: 'grapheme' });
+const ask: fc.Arbitrary<LeaderAsk> = fc.oneof(
+  fc.record({
+    kind: fc.constant('change' as const),
+    change: fc.record({
+      transition: fc.constantFrom('auto' as const, 'joint-explicit' as const),
+      steps: fc.array(fc.constant({ kind: 'remove' as const, node: NodeId(3) }), { maxLength: 3 }),
+      context: bytes,
+    }),
+    ifMembershipIndex: u53,
+    votersMin: u53,
+  }),
+  fc.record({ kind: fc.constant('control' as const), data: bytes }),
+  fc.record({ kind: fc.constant('hand-over' as const), to: nodeId }),
+  fc.constant({ kind: 'members' as const }),
+);
+const view: fc.Arbitrary<MembersView> = fc.record({
+  leader: nodeId,
+  term,
+  commit: index,
+  lastIndex: index,
+  membership,
+  isReady: fc.boolean(),
+  isChangePending: fc.boolean(),
+  health: fc.array(
+    fc.record({
+      node: nodeId,
+      match: index,
+      silentMs: fc.option(u53, { nil: undefined }),
+      isBehindLog: fc.boolean(),
+    }),
+    { maxLength: 4 },
+  ),
+});
+const answer: fc.Arbitrary<LeaderAnswer> = fc.oneof(
+  fc.record({ kind: fc.constant('changed' as const), index: u53 }),
+  fc.record({ kind: fc.constant('appended' as const), index: u53, term: u53 }),
+  fc.record({ kind: fc.constant('handed-over' as const), to: nodeId, term: u53 }),
+  fc.record({ kind: fc.constant('members' as const), view }),
+  fc.record({
+    kind: fc.constant('refused' as const),
+    reason: fc.constantFrom('no-leader' as const, 'quorum-lost' as const, 'transfer-failed' as const),
+    text: someText,
+  }),
+);
 
 const peerMessage: fc.Arbitrary<PeerMessage> = fc.oneof(
+  fc.record({ kind: fc.constant('ask' as const), from: nodeId, id: u53, ask }),
+  fc.record({ kind: fc.constant('answer' as const), id: u53, answer }),
   raftMessage.map((message): PeerMessage => ({ kind: 'raft', message })),
   fc.record({
     kind: fc.constant('propose' as const),
@@ -216,7 +266,7 @@ describe('a frame is refused', () => {
       fc.property(fc.array(peerMessage, { minLength: 1, maxLength: 3 }), fc.nat(), (messages, at) => {
         const frame = encodeMessages(messages);
         expect(refusalOf(() => decodeMessages(frame.subarray(0, at % frame.length)))).toMatch(
-          /^peer frame: ends within /,
+          /^(peer frame: ends within |membership change |membership context |roster )/,
         );
         expect(refusalOf(() => decodeMessages(Buffer.concat([frame, Buffer.alloc(1)])))).toBe(
           'peer frame: has 1 bytes after its end',
@@ -326,6 +376,11 @@ describe('limits hold at the bound and one past it, on both sides', () => {
     const numbers = { run: 5, sequence: 1, term: 1, lastIndex: 2, floor: 1, freeBytes: 3, stopBytes: 4 };
     return { kind: 'report', from: NodeId(1), report: { ...numbers, disk: 'full', checkpoint } };
   };
+  const refusal = (text: string): PeerMessage => ({
+    kind: 'answer',
+    id: 1,
+    answer: { kind: 'refused', reason: 'busy', text },
+  });
   const accepted = (messages: readonly PeerMessage[]): void =>
     expect(decodeMessages(encodeMessages(messages))).toEqual(messages);
   const refuses = (messages: readonly PeerMessage[]): void =>
@@ -335,6 +390,7 @@ describe('limits hold at the bound and one past it, on both sides', () => {
     ['messages', frameMessagesMax, (count: number) => Array.from({ length: count }, () => heartbeat())],
     ['entries', appendEntriesMax, (count: number) => [append(count, 0)]],
     ['transactions', proposeTransactionsMax, (count: number) => [proposal(count)]],
+    ['bytes of a refusal', refusalTextBytesMax, (count: number) => [refusal('x'.repeat(count))]],
     ['members', frameMembersMax, (count: number) => [snapshot('s', count)]],
     ['bytes of a digest', reportDigestBytesMax, (count: number) => [reporting(count)]],
     ['bytes of a snapshot id', frameSnapshotIdBytesMax, (count: number) => [snapshot('x'.repeat(count), 1)]],
@@ -420,8 +476,8 @@ describe('a frame', () => {
     requireSender([heartbeat(), { kind: 'proposed', id: 1, outcome: { kind: 'refused', reason: 'busy' } }], link);
     expect(() => requireSender([heartbeat(3)], link)).toThrow('node 1 sent a message in the name of node 3');
     expect(() => requireSender([heartbeat(1, 3)], link)).toThrow('node 1 sent a message for node 3 to node 2');
-    for (const kind of ['propose', 'read-index'] as const) {
-      const message = { kind, from: NodeId(3), id: 1, transactions: [] };
+    for (const kind of ['propose', 'read-index', 'ask'] as const) {
+      const message = { kind, from: NodeId(3), id: 1, transactions: [], ask: { kind: 'members' } as const };
       expect(() => requireSender([message], link)).toThrow('in the name of node 3');
     }
   });

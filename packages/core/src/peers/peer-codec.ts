@@ -1,12 +1,14 @@
 import { LockstepError } from '@lockstep/contract/errors';
 import type { LogIndex } from '@lockstep/contract/ids';
 import type { Entry, KnownCommit, Message } from '../raft/types.ts';
+import { readAnswer, readAsk, writeAnswer, writeAsk } from './ask-codec.ts';
 import { FrameReader } from './frame-reader.ts';
 import { FrameWriter } from './frame-writer.ts';
-import { appendEntriesMax, frameBytesMax, frameMessagesMax, pinnedShareMin, proposeTransactionsMax } from './limits.ts';
+import { appendEntriesMax, frameBytesMax, frameMessagesMax, proposeTransactionsMax } from './limits.ts';
 import { readReport, writeReport } from './node-report.ts';
 import type { PeerMessage, RefusedReason } from './peers.ts';
 import { readSnapshotMeta, writeSnapshotMeta } from './snapshot-meta-codec.ts';
+import { unpinned } from './unpinned.ts';
 
 /*
  * The frame, all integers little-endian, u53 = 8 bytes that hold a safe integer:
@@ -20,6 +22,8 @@ import { readSnapshotMeta, writeSnapshotMeta } from './snapshot-meta-codec.ts';
  *            |  35 id:u53 (0 index:u53 timeMs:u53 | 1 reason:u8)
  *            |  40 from:u53 id:u53                       clock-ask
  *            |  41 from:u53 id:u53 wallMs:u53            clock
+ *            |  42 from:u53 id:u53 ask                   ask, and its answer: ask-codec.ts
+ *            |  43 id:u53 answer
  *            |  48 from:u53 report                       as in node-report.ts
  *            |  49 from:u53 term:u53 floor:u53           rolled-back
  *   11, 12 are a pre-vote-reply and a vote-reply that tell what is committed: rejected:u8 commit:u53 commitTerm:u53
@@ -56,6 +60,8 @@ const readIndexKind = 34;
 const readIndexReplyKind = 35;
 const clockAskKind = 40;
 const clockKind = 41;
+const askKind = 42;
+const answerKind = 43;
 const reportKind = 48;
 const rolledBackKind = 49;
 
@@ -117,11 +123,7 @@ function writeMessage(writer: FrameWriter, message: PeerMessage): void {
       writeRaft(writer, message.message);
       return;
     case 'propose':
-      writer.u8(proposeKind);
-      writer.u53('from', message.from);
-      writer.u53('id', message.id);
-      writer.count('transactions', message.transactions.length, proposeTransactionsMax);
-      for (const transaction of message.transactions) writer.blob(transaction);
+      writePropose(writer, message);
       return;
     case 'proposed':
       writer.u8(proposedKind);
@@ -149,6 +151,17 @@ function writeMessage(writer: FrameWriter, message: PeerMessage): void {
       writer.u53('id', message.id);
       writer.u53('wall clock', message.wallMs);
       return;
+    case 'ask':
+      writer.u8(askKind);
+      writer.u53('from', message.from);
+      writer.u53('id', message.id);
+      writeAsk(writer, message.ask);
+      return;
+    case 'answer':
+      writer.u8(answerKind);
+      writer.u53('id', message.id);
+      writeAnswer(writer, message.answer);
+      return;
     case 'report':
       writer.u8(reportKind);
       writer.u53('from', message.from);
@@ -163,6 +176,14 @@ function writeMessage(writer: FrameWriter, message: PeerMessage): void {
     default:
       message satisfies never;
   }
+}
+
+function writePropose(writer: FrameWriter, message: Extract<PeerMessage, { kind: 'propose' }>): void {
+  writer.u8(proposeKind);
+  writer.u53('from', message.from);
+  writer.u53('id', message.id);
+  writer.count('transactions', message.transactions.length, proposeTransactionsMax);
+  for (const transaction of message.transactions) writer.blob(transaction);
 }
 
 function writeProposed(writer: FrameWriter, outcome: Extract<PeerMessage, { kind: 'proposed' }>['outcome']): void {
@@ -279,6 +300,10 @@ function readMessage(reader: FrameReader): PeerMessage {
       return { kind: 'clock-ask', from: reader.node('from'), id: reader.u53('id') };
     case clockKind:
       return { kind: 'clock', from: reader.node('from'), id: reader.u53('id'), wallMs: reader.u53('wall clock') };
+    case askKind:
+      return { kind: 'ask', from: reader.node('from'), id: reader.u53('id'), ask: readAsk(reader) };
+    case answerKind:
+      return { kind: 'answer', id: reader.u53('id'), answer: readAnswer(reader) };
     case reportKind:
       return { kind: 'report', from: reader.node('from'), report: readReport(reader) };
     case rolledBackKind:
@@ -376,16 +401,4 @@ function readAppend(reader: FrameReader, head: Pick<Message, 'from' | 'to' | 'te
 function readEntry(reader: FrameReader, index: LogIndex): Entry {
   const type = reader.oneOf('entry type', entryTypes, 0);
   return { index, term: reader.term('entry term'), type, data: reader.blob('entry data') };
-}
-
-/** One copy of the whole run of entries, and not one each, where they fill too little of the memory that they keep alive. */
-function unpinned(reader: FrameReader, start: number, entries: readonly Entry[]): readonly Entry[] {
-  const { frame, offset } = reader;
-  if (entries.length === 0 || offset - start >= frame.buffer.byteLength * pinnedShareMin) return entries;
-  const copy = frame.slice(start, offset);
-  const base = frame.byteOffset + start;
-  return entries.map((entry) => {
-    const from = entry.data.byteOffset - base;
-    return { ...entry, data: copy.subarray(from, from + entry.data.length) };
-  });
 }

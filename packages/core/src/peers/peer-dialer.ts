@@ -1,5 +1,4 @@
-import { createSecureContext, type PeerCertificate } from 'node:tls';
-import { Client, credentials } from '@grpc/grpc-js';
+import { Client } from '@grpc/grpc-js';
 import type { NodeId } from '@lockstep/contract/ids';
 import {
   flowControlWindowBytes,
@@ -8,35 +7,23 @@ import {
   keepaliveTimeoutMs,
   requestBytesMax,
 } from './limits.ts';
-import { pinOf } from './peer-pin.ts';
 import type { PeerAddress } from './peers.ts';
-
-/** This node's key and certificate, and the cluster's CA. */
-export interface PeerTls {
-  readonly caPem: string;
-  readonly certPem: string;
-  readonly keyPem: string;
-}
+import { peerContext, peerServerName, type PeerTls, PinnedCredentials } from './pinned-credentials.ts';
 
 /** A new connection each time: to exactly the node that is meant, by its pinned key. */
 export interface PeerDialer {
   readonly dial: (peer: PeerAddress) => Client;
 }
 
-/** The name in the TLS handshake. No certificate is checked against it: the pin says more than a name can. */
-const serverName = 'lockstep-peer';
-
 export function peerDialer(tls: PeerTls, pins: ReadonlyMap<NodeId, string>): PeerDialer {
-  const context = createSecureContext({ ca: tls.caPem, cert: tls.certPem, key: tls.keyPem, minVersion: 'TLSv1.3' });
+  const context = peerContext(tls);
   return {
     dial: ({ node, address }) => {
-      const checkServerIdentity = (_name: string, certificate: PeerCertificate): Error | undefined => {
-        if (pinOf(certificate.raw) === pins.get(node)) return undefined;
-        return new Error(`the server at ${address} does not hold the key of node ${node}`);
-      };
-      return new Client(address, credentials.createFromSecureContext(context, { checkServerIdentity }), {
-        'grpc.ssl_target_name_override': serverName,
-        'grpc.default_authority': serverName,
+      const isKnown = (pin: string): boolean => pin === pins.get(node);
+      const refusal = `the server at ${address} does not hold the key of node ${node}`;
+      return new Client(address, new PinnedCredentials({ context, isKnown, refusal }), {
+        'grpc.ssl_target_name_override': peerServerName,
+        'grpc.default_authority': peerServerName,
         'grpc.max_receive_message_length': frameBytesMax,
         'grpc.max_send_message_length': requestBytesMax,
         'grpc-node.flow_control_window': flowControlWindowBytes,

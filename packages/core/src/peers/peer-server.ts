@@ -1,5 +1,5 @@
 import { createServer, type Server as TlsServer, type TLSSocket } from 'node:tls';
-import { Server, ServerCredentials, type ServerWritableStream, status } from '@grpc/grpc-js';
+import { Metadata, Server, ServerCredentials, type ServerWritableStream, status } from '@grpc/grpc-js';
 import { LockstepError } from '@lockstep/contract/errors';
 import type { NodeId } from '@lockstep/contract/ids';
 import {
@@ -13,11 +13,12 @@ import {
   sessionMemoryMegabytesMax,
 } from './limits.ts';
 import { FrameScratch } from './frame-scratch.ts';
-import type { PeerTls } from './peer-dialer.ts';
 import type { RefusalLog } from './peer-log.ts';
 import { asIs, pullSnapshotMethod, receiveMethod, toBuffer } from './peer-method.ts';
 import { pinOf } from './peer-pin.ts';
+import type { PeerTls } from './pinned-credentials.ts';
 import type { FrameStream, Outgoing } from './sending-stream.ts';
+import { standingMetadata, StandingRefused } from './standing-refusal.ts';
 
 /** A call from a node whose certificate was checked. */
 export interface FromNode<Call> {
@@ -50,27 +51,29 @@ export async function openPeerServer(options: PeerServerOptions): Promise<PeerSe
   const injector = grpc.createConnectionInjector(ServerCredentials.createInsecure());
   const sockets = new Map<TLSSocket, NodeId>();
   const tlsServer = createServer({
-    ca: options.tls.caPem,
     cert: options.tls.certPem,
     key: options.tls.keyPem,
     requestCert: true,
-    rejectUnauthorized: true,
+    // Whoever signed a certificate: what counts is that its key is a member's, which is looked at below.
+    rejectUnauthorized: false,
     minVersion: 'TLSv1.3',
     ALPNProtocols: ['h2'],
     handshakeTimeout: handshakeTimeoutMs,
   });
   tlsServer.maxConnections = peerConnectionsMax;
   tlsServer.on('tlsClientError', (error, socket) => {
-    options.refusals.refused({ remote: remoteOf(socket), reason: `TLS: ${tlsReason(error, socket)}` });
+    options.refusals.refused({ remote: remoteOf(socket), reason: `TLS: ${tlsReason(error)}` });
   });
   tlsServer.on('secureConnection', (socket) => {
     socket.on('error', () => undefined);
     const node = nodeOf(socket, options.pins);
-    if (node === undefined) {
-      options.refusals.refused({ remote: remoteOf(socket), reason: 'the certificate holds the key of no known node' });
+    if (typeof node === 'string') {
+      options.refusals.refused({ remote: remoteOf(socket), reason: node });
       socket.destroy();
       return;
     }
+    // By the pin, which says more than an authority could; gRPC gives a call's certificate only where this is set.
+    socket.authorized = true;
     sockets.set(socket, node);
     socket.on('close', () => sockets.delete(socket));
     injector.injectConnection(socket);
@@ -152,15 +155,18 @@ const grpcCodes = new Map([
   ['unavailable', status.UNAVAILABLE],
 ]);
 
-/** Ends a call with an error's code and message. */
+/** Ends a call with an error's code and message, and with the standing that it tells the other side of. */
 export function refuseCall(call: AnyCall, error: unknown): void {
   const code = error instanceof LockstepError ? (grpcCodes.get(error.code) ?? status.INTERNAL) : status.INTERNAL;
-  call.emit('error', { code, details: error instanceof LockstepError ? error.message : 'internal error' });
+  const metadata = error instanceof StandingRefused ? standingMetadata(error.refusal) : new Metadata();
+  call.emit('error', { code, details: error instanceof LockstepError ? error.message : 'internal error', metadata });
 }
 
-function nodeOf(socket: TLSSocket, pins: ReadonlyMap<NodeId, string>): NodeId | undefined {
+/** Or why it is nobody. */
+function nodeOf(socket: TLSSocket, pins: ReadonlyMap<NodeId, string>): NodeId | string {
   const { raw } = socket.getPeerCertificate();
-  return raw === undefined ? undefined : pinned(raw, pins);
+  if (raw === undefined) return 'no certificate was shown';
+  return pinned(raw, pins) ?? 'the certificate holds the key of no known node';
 }
 
 function pinned(certificate: Uint8Array, pins: ReadonlyMap<NodeId, string>): NodeId | undefined {
@@ -169,10 +175,8 @@ function pinned(certificate: Uint8Array, pins: ReadonlyMap<NodeId, string>): Nod
   return undefined;
 }
 
-/** Node says "socket hang up" for a certificate that it refused itself, and adds source lines to what OpenSSL says. */
-function tlsReason(error: Error, socket: TLSSocket): string {
-  const refused: unknown = socket.authorizationError;
-  if (typeof refused === 'string') return `the certificate was refused: ${refused}`;
+/** Node adds source lines to what OpenSSL says. */
+function tlsReason(error: Error): string {
   return 'reason' in error && typeof error.reason === 'string' ? error.reason : error.message;
 }
 

@@ -1,5 +1,6 @@
 import type { NodeId } from '@lockstep/contract/ids';
 import type { Message } from '../raft/types.ts';
+import type { LeaderAnswer, LeaderAsk } from './leader-asks.ts';
 import type { NodeReport } from './node-report.ts';
 
 /** What travels between nodes in one frame: Raft messages, and the driver's own requests and answers. */
@@ -33,7 +34,10 @@ export type PeerMessage =
   | { readonly kind: 'clock'; readonly from: NodeId; readonly id: number; readonly wallMs: number }
   | { readonly kind: 'report'; readonly from: NodeId; readonly report: NodeReport }
   /** The sender remembers that the receiver had told it of this term and floor: its disk has gone back. */
-  | { readonly kind: 'rolled-back'; readonly from: NodeId; readonly term: number; readonly floor: number };
+  | { readonly kind: 'rolled-back'; readonly from: NodeId; readonly term: number; readonly floor: number }
+  /** A node that was asked passes on what only the leader can decide. `id` is the sender's. */
+  | { readonly kind: 'ask'; readonly from: NodeId; readonly id: number; readonly ask: LeaderAsk }
+  | { readonly kind: 'answer'; readonly id: number; readonly answer: LeaderAnswer };
 
 export type RefusedReason = 'no-leader' | 'sealed' | 'busy' | 'too-large' | 'disk-full';
 
@@ -43,7 +47,8 @@ export type RefusedReason = 'no-leader' | 'sealed' | 'busy' | 'too-large' | 'dis
  */
 export interface Peers {
   readonly send: (to: NodeId, messages: readonly PeerMessage[]) => void;
-  readonly setPeers: (peers: readonly PeerAddress[]) => void;
+  /** Whom to hear and talk to from now on, and whom to tell that they are members no more. */
+  readonly setPeers: (peers: readonly PeerAddress[], buried?: Buried) => void;
   readonly close: () => Promise<void>;
 }
 
@@ -53,10 +58,27 @@ export interface PeerEvents {
   readonly onMessages: (from: NodeId, messages: readonly PeerMessage[]) => void;
   /** The stream to that node broke: what was sent on it and not answered may or may not have arrived. */
   readonly onDisconnected: (from: NodeId) => void;
+  /** A peer has shown the incarnation of its disk. */
+  readonly onIncarnation?: (node: NodeId, incarnation: number) => void;
+  /** A peer refuses this node for what it has become. */
+  readonly onRefused?: (by: NodeId, refusal: StandingRefusal) => void;
 }
 
 export interface PeerAddress {
   readonly node: NodeId;
   /** host:port */
   readonly address: string;
+  /** The pin (see `pinOf`) of its key; without it no connection is made. */
+  readonly pin?: string;
+  /** Of its disk, where it is known: another one is refused. */
+  readonly incarnation?: number;
 }
+
+/** Nodes that were removed, by the membership of this epoch. */
+export interface Buried {
+  readonly epoch: number;
+  readonly removed: readonly { readonly node: NodeId; readonly pin: string }[];
+}
+
+/** What a peer says that this node has become: a member no more, or one whose disk was lost. */
+export type StandingRefusal = { readonly kind: 'removed'; readonly epoch: number } | { readonly kind: 'other-disk' };

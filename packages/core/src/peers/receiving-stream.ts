@@ -1,20 +1,21 @@
 import type { ClientDuplexStream, ServiceError } from '@grpc/grpc-js';
 import type { NodeId } from '@lockstep/contract/ids';
 import { requireSender } from './frames-of.ts';
-import type { Handshake, PeerIdentity } from './handshake.ts';
-import { helloFrame } from './handshake.ts';
+import { helloFrame, type PeerIdentity } from './handshake.ts';
 import { handshakeTimeoutMs, reconnectMsMax, reconnectMsMin } from './limits.ts';
 import { decodeMessages } from './peer-codec.ts';
 import type { PeerDialer } from './peer-dialer.ts';
 import type { PeerLog } from './peer-log.ts';
 import { asIs, receiveMethod, toBuffer } from './peer-method.ts';
 import type { PeerAddress, PeerEvents } from './peers.ts';
+import { standingOf } from './standing-refusal.ts';
 
 export interface ReceivingStreamOptions {
   readonly self: PeerIdentity;
   readonly peer: PeerAddress;
   readonly dialer: PeerDialer;
-  readonly handshake: Handshake;
+  /** Checks the peer's hello; throws to refuse it. */
+  readonly greet: (frame: Uint8Array) => void;
   readonly events: PeerEvents;
   readonly log: PeerLog;
   /** An integer in [0, below). */
@@ -44,10 +45,6 @@ export class ReceivingStream {
     this.#open();
   }
 
-  get address(): string {
-    return this.#options.peer.address;
-  }
-
   stop(): void {
     const before = this.#state;
     this.#state = { step: 'stopped' };
@@ -68,7 +65,7 @@ export class ReceivingStream {
     const attempt: Attempt = { call, close: () => client.close(), helloTimer };
     this.#state = { step: 'greeting', attempt };
     call.on('data', (frame: Buffer) => this.#took(attempt, frame));
-    call.on('error', (error: ServiceError) => this.#broke(attempt, error.details || error.message));
+    call.on('error', (error: ServiceError) => this.#refused(attempt, error));
     call.on('end', () => this.#broke(attempt, 'the peer ended the stream'));
     call.write(toBuffer(helloFrame(self)));
   }
@@ -76,11 +73,11 @@ export class ReceivingStream {
   #took(attempt: Attempt, frame: Buffer): void {
     const state = this.#state;
     if (state.step === 'stopped' || state.step === 'waiting' || state.attempt !== attempt) return;
-    const { handshake, events, log, self } = this.#options;
+    const { greet, events, log, self } = this.#options;
     let messages: ReturnType<typeof decodeMessages>;
     try {
       if (state.step === 'greeting') {
-        handshake.check(frame, this.#node);
+        greet(frame);
         clearTimeout(attempt.helloTimer);
         this.#state = { step: 'live', attempt };
         this.#attempts = 0;
@@ -97,6 +94,16 @@ export class ReceivingStream {
       return;
     }
     events.onMessages(this.#node, messages);
+  }
+
+  #refused(attempt: Attempt, error: ServiceError): void {
+    const standing = standingOf(error.metadata);
+    if (standing !== undefined) {
+      // It will be refused again and again: no hurry.
+      this.#attempts = Number.MAX_SAFE_INTEGER;
+      this.#options.events.onRefused?.(this.#node, standing);
+    }
+    this.#broke(attempt, error.details || error.message);
   }
 
   #broke(attempt: Attempt, reason: string): void {

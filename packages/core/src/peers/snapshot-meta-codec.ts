@@ -1,5 +1,5 @@
 import { decodeRoster, encodeRoster } from '../raft/roster-codec.ts';
-import type { SnapshotMeta } from '../raft/types.ts';
+import type { Membership, SnapshotMeta } from '../raft/types.ts';
 import type { FrameReader } from './frame-reader.ts';
 import type { FrameWriter } from './frame-writer.ts';
 import { frameMembersMax, frameSnapshotIdBytesMax } from './limits.ts';
@@ -8,12 +8,8 @@ export function writeSnapshotMeta(writer: FrameWriter, meta: SnapshotMeta): void
   writer.text('snapshot id', meta.id, frameSnapshotIdBytesMax);
   writer.u53('snapshot index', meta.index);
   writer.u53('snapshot term', meta.term);
-  const { voters, votersOutgoing, learners, learnersNext, roster } = meta.membership;
-  for (const nodes of [voters, votersOutgoing, learners, learnersNext]) {
-    writer.shortCount('members', nodes.length, frameMembersMax);
-    for (const node of nodes) writer.u53('member', node);
-  }
-  writer.flag(meta.membership.autoLeave);
+  const { roster } = meta.membership;
+  writeMembership(writer, meta.membership);
   if (roster !== undefined) writer.blob(encodeRoster(roster));
 }
 
@@ -21,13 +17,27 @@ export function readSnapshotMeta(reader: FrameReader, hasRoster: boolean): Snaps
   const id = reader.text('snapshot id', frameSnapshotIdBytesMax);
   const index = reader.index('snapshot index');
   const term = reader.term('snapshot term');
-  const membership = {
+  const bare = readMembership(reader);
+  const membership = hasRoster ? { ...bare, roster: decodeRoster(reader.blob('roster')) } : bare;
+  return { id, index, term, membership };
+}
+
+export function writeMembership(writer: FrameWriter, membership: Membership): void {
+  const { voters, votersOutgoing, learners, learnersNext } = membership;
+  for (const nodes of [voters, votersOutgoing, learners, learnersNext]) {
+    writer.shortCount('members', nodes.length, frameMembersMax);
+    for (const node of nodes) writer.u53('member', node);
+  }
+  writer.flag(membership.autoLeave);
+}
+
+/** Without the roster, which stands beside it. */
+export function readMembership(reader: FrameReader): Membership {
+  return {
     voters: reader.nodes('voters', frameMembersMax),
     votersOutgoing: reader.nodes('outgoing voters', frameMembersMax),
     learners: reader.nodes('learners', frameMembersMax),
     learnersNext: reader.nodes('next learners', frameMembersMax),
     autoLeave: reader.flag('auto leave'),
-    ...(hasRoster ? { roster: decodeRoster(reader.blob('roster')) } : {}),
   };
-  return { id, index, term, membership };
 }

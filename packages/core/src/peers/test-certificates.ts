@@ -2,20 +2,24 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { PeerTls } from './peer-dialer.ts';
+import type { PeerTls } from './pinned-credentials.ts';
 
 /** Tests that need certificates skip without the `openssl` command: core has no writer of certificates. */
 export const hasOpenssl: boolean = spawnSync('openssl', ['version']).status === 0;
 
+export interface TestTls extends PeerTls {
+  readonly caPem: string;
+}
+
 /** A certificate authority and one certificate below it for each name. */
-export function certificatesFor(...names: readonly string[]): ReadonlyMap<string, PeerTls> {
+export function certificatesFor(...names: readonly string[]): ReadonlyMap<string, TestTls> {
   const directory = mkdtempSync(join(tmpdir(), 'certificates-'));
   const file = (name: string): string => join(directory, name);
   const read = (name: string): string => readFileSync(file(name), 'utf8');
   try {
     const newKey = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2'];
     openssl('req', '-x509', ...newKey, '-subj', '/CN=test CA', '-keyout', file('ca.key'), '-out', file('ca.pem'));
-    const issued = new Map<string, PeerTls>();
+    const issued = new Map<string, TestTls>();
     for (const name of names) {
       const signer = ['-CA', file('ca.pem'), '-CAkey', file('ca.key')];
       const out = ['-keyout', file(`${name}.key`), '-out', file(`${name}.pem`)];

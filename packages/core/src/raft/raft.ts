@@ -64,6 +64,16 @@ export class Raft {
     return this.#core.log.commit;
   }
 
+  /** Leader: an entry of its term is committed. */
+  get hasCommittedInTerm(): boolean {
+    return this.#core.role === 'leader' && hasCommittedInTerm(this.#core);
+  }
+
+  /** Leader: a membership change may not have taken effect yet. */
+  get isMembershipPending(): boolean {
+    return isChangePending(this.#core);
+  }
+
   /**
    * Takes a message from another node. A `snapshot` must be stepped only once the host holds the snapshot's contents: a batch
    * with it may follow at once.
@@ -133,6 +143,11 @@ export class Raft {
   /** Only on the leader; elsewhere, and for a node that is no voter, nothing happens. */
   transferLeader(to: NodeId): void {
     if (this.#core.role === 'leader') transferLeadership(this.#core, to);
+  }
+
+  /** Leads no more, and campaigns no more: for a host that learned that it must not. It goes on as a follower of nobody. */
+  stepDown(): void {
+    if (this.#core.role !== 'follower') becomeFollower(this.#core, this.#core.term, noNode);
   }
 
   /** A follower forgets its leader, so that it may vote for another before its election timer fires. Not with leases: it has promised not to. */

@@ -123,7 +123,7 @@ async function writeConfigs(cluster: ClusterFiles, authority: Authority, choice:
       data_dir: 'data',
       http: choice.plainHttp ? { address: httpAddress, tls_disable: true } : { address: httpAddress, ...tls },
       grpc: choice.plainHttp ? { address: node.grpc, tls_disable: true } : { address: node.grpc, ...tls },
-      peer: { address: node.peer, ca_file: '../ca.pem', cert_file: 'peer.pem', key_file: 'peer.key' },
+      peer: { address: node.peer, cert_file: 'peer.pem', key_file: 'peer.key' },
       members,
       seal: { type: 'static', key_file: '../seal.key' },
       audit: [{ type: 'file', path: 'audit.log' }],

@@ -1,0 +1,91 @@
+import type { LogIndex, NodeId } from '@lockstep/contract/ids';
+import type { LogStore, StoredLog } from '../log/log-store.ts';
+import { MembershipHistory } from '../membership-history.ts';
+import type { PeerAddress, Peers, StandingRefusal } from '../peers/peers.ts';
+import type { Raft } from '../raft/raft.ts';
+import type { Membership } from '../raft/types.ts';
+import { peersOf } from './founding.ts';
+import { isSilenced, leftBehind, type Standing, standingAfter, standingIn } from './standing.ts';
+
+export interface OwnMembershipOptions {
+  readonly id: NodeId;
+  readonly core: Raft;
+  readonly stored: Pick<StoredLog, 'appliedMembershipIndex' | 'membership'>;
+  readonly store: LogStore;
+  /** Whom to hear from where the membership does not tell. */
+  readonly members: readonly PeerAddress[];
+  readonly log: (event: string, fields: Readonly<Record<string, string | number | boolean>>) => void;
+}
+
+/** The memberships that have taken effect on this node, the peers that follow from the last one, and what this node is in it. */
+export class OwnMembership {
+  readonly history: MembershipHistory;
+  readonly #options: OwnMembershipOptions;
+  #peers: Peers | undefined;
+  /** What a member has said that this node became. */
+  #told: Standing | undefined;
+  #standing: Standing;
+
+  constructor(options: OwnMembershipOptions) {
+    const { stored, id } = options;
+    this.#options = options;
+    this.history = new MembershipHistory(stored.appliedMembershipIndex, stored.membership);
+    this.#standing = standingIn(stored.membership, id);
+  }
+
+  get current(): Membership {
+    return this.history.current;
+  }
+
+  get standing(): Standing {
+    return this.#standing;
+  }
+
+  /** Neither votes nor acknowledges. */
+  get isSilenced(): boolean {
+    return isSilenced(this.#standing);
+  }
+
+  connect(peers: Peers): void {
+    this.#peers = peers;
+    this.#follow();
+  }
+
+  changed(index: LogIndex, membership: Membership): void {
+    this.history.changed(index, membership);
+    const { voters, learners } = membership;
+    this.#options.log('membership', { index, voters: voters.join(' '), learners: learners.join(' ') });
+    this.#follow();
+  }
+
+  reset(index: LogIndex, membership: Membership): void {
+    this.history.reset(index, membership);
+    this.#follow();
+  }
+
+  /** A member refuses this node for what it has become. Only the keys of members are listened to, so it is the membership that says so. */
+  refused(by: NodeId, refusal: StandingRefusal): void {
+    const { id, core, log, store } = this.#options;
+    const standing = standingAfter(refusal, this.current.roster);
+    if (standing === undefined || standing === this.#standing || this.isSilenced) return;
+    this.#told = standing;
+    log('refused-by-member', { by, ...refusal });
+    this.#follow();
+    if (!isSilenced(standing)) return;
+    core.stepDown();
+    if (refusal.kind !== 'removed') return;
+    // After a restart nobody may be there to say it again.
+    store.saveMembership(leftBehind(this.current, id, refusal.epoch), this.history.index, () => undefined);
+  }
+
+  /** Whom to talk to, and what this node is. */
+  #follow(): void {
+    const { id, members, log } = this.#options;
+    const before = this.#standing;
+    this.#standing = this.#told ?? standingIn(this.current, id);
+    if (this.#standing !== before) log(this.#standing, { before });
+    const { epoch = 0, removed = [] } = this.current.roster ?? {};
+    const peers = this.isSilenced ? [] : peersOf(this.current, { id, contacts: members });
+    this.#peers?.setPeers(peers, { epoch, removed });
+  }
+}
