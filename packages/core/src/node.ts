@@ -205,12 +205,11 @@ class Driver {
   }
 
   #peerEvents(): PeerEvents {
-    const enter = (run: () => void): void => this.loop.enter(run);
     return {
       onMessages: (from, messages) => this.#arrived(from, messages),
-      onDisconnected: (from) => enter(() => this.#disconnected(from)),
-      onIncarnation: (node, incarnation) => enter(() => this.desk.shown(node, incarnation)),
-      onRefused: (by, refusal) => enter(() => this.#membership.refused(by, refusal)),
+      onDisconnected: (from) => this.loop.enter(() => this.#disconnected(from)),
+      onIncarnation: (node, incarnation) => this.loop.enter(() => this.desk.shown(node, incarnation)),
+      onRefused: (by, refusal) => this.loop.enter(() => this.#membership.refused(by, refusal)),
       greeting: () => (this.quarantine === undefined ? this.#disk.greeting() : []),
     };
   }
@@ -255,8 +254,8 @@ class Driver {
     this.#commits.start(isTick);
     this.#outbox.flush(this.#peers, isTick ? 'all' : 'news');
     // What waits may go on now that something has moved; otherwise the next input or tick wakes it.
-    const isAnyWaiting = this.proposals.waitingCount > 0 || this.reads.hasWaiting || this.desk.calls.hasWaiting;
-    if (rounds > 0 && (this.core.hasReady() || isAnyWaiting)) this.loop.wake();
+    const isWaiting = this.proposals.waitingCount > 0 || this.reads.hasWaiting || this.desk.calls.hasWaiting;
+    if (rounds > 0 && (isWaiting || this.core.hasReady())) this.loop.wake();
   }
 
   #tick(): void {
@@ -305,8 +304,8 @@ class Driver {
 
   /** Takes effect here at commit, sealed or not; the state may follow when it is saved. */
   #applyMembership(entry: Entry): void {
-    const { index, data } = entry;
-    const membership = this.core.applyMembership(decodeMembershipChange(data), index);
+    const { index } = entry;
+    const membership = this.core.applyMembership(decodeMembershipChange(entry.data), index);
     this.desk.applied(entry, membership);
     // A node that leaves hears the last word before nothing is said to it any more.
     this.#outbox.flush(this.#peers, 'all');
@@ -333,10 +332,8 @@ class Driver {
     this.#postAll(messages);
   }
 
-  #fetch({ id, from, until, bytesMax }: EntryFetch): void {
-    this.#options.store.read({ from, until, bytesMax }, (entries) =>
-      this.loop.enter(() => this.core.entriesFetched(id, entries)),
-    );
+  #fetch({ id, ...range }: EntryFetch): void {
+    this.#options.store.read(range, (entries) => this.loop.enter(() => this.core.entriesFetched(id, entries)));
   }
 
   #compacted(snapshot: SnapshotMeta): void {
