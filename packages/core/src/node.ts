@@ -23,7 +23,6 @@ import type { Raft } from './raft/raft.ts';
 import type { Entry, EntryFetch, Message, Ready, SnapshotMeta } from './raft/types.ts';
 import { Reads } from './reads.ts';
 import { recoverStart } from './recover-start.ts';
-import { startSnapshotPull } from './snapshot/snapshot-pull.ts';
 import { RoleWatch } from './role-watch.ts';
 import { SnapshotInstall } from './snapshot-install.ts';
 import { SnapshotOffers } from './snapshot-offers.ts';
@@ -129,11 +128,7 @@ class Driver {
     this.reads = new Reads(parts, firstRequestId(options.random));
     this.desk = new LeaderDesk({ ...options, ...parts, proposals: this.proposals });
     this.#offers = new SnapshotOffers(parts);
-    this.#install = new SnapshotInstall({
-      ...parts,
-      pull: (offer, done) =>
-        startSnapshotPull(pullsInLoop(options, this.loop), { from: offer.from, id: offer.meta.id }, done),
-    });
+    this.#install = new SnapshotInstall({ ...parts, pull: pullsInLoop(options, this.loop) });
     this.compaction = new Compaction({
       ...parts,
       policy: options.compaction ?? defaultCompaction,

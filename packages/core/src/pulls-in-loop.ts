@@ -1,10 +1,11 @@
 import type { NodeOptions } from './node-options.ts';
-import type { SnapshotPullOptions } from './snapshot/snapshot-pull.ts';
+import { type SnapshotPullOptions, startSnapshotPull } from './snapshot/snapshot-pull.ts';
+import type { Pull } from './snapshot-install.ts';
 import type { TurnLoop } from './turn-loop.ts';
 
 /** Pulls bring their chunks and timers into the node's loop. */
-export function pullsInLoop({ machine, pullSnapshot, clock }: NodeOptions, loop: TurnLoop): SnapshotPullOptions {
-  return {
+export function pullsInLoop({ machine, pullSnapshot, clock }: NodeOptions, loop: TurnLoop): Pull {
+  const options: SnapshotPullOptions = {
     machine,
     setTimer: (ms, run) => clock.setTimer(ms, () => loop.enter(run)),
     pull: (from, id, offset, { onChunk, onEnd }) =>
@@ -13,4 +14,5 @@ export function pullsInLoop({ machine, pullSnapshot, clock }: NodeOptions, loop:
         onEnd: (error) => loop.enter(() => (error === undefined ? onEnd() : onEnd(error))),
       }),
   };
+  return ({ from, meta }, done) => startSnapshotPull(options, { from, id: meta.id }, done);
 }

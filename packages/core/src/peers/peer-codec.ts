@@ -1,14 +1,13 @@
 import { LockstepError } from '@lockstep/contract/errors';
-import type { LogIndex } from '@lockstep/contract/ids';
-import type { Entry, KnownCommit, Message } from '../raft/types.ts';
+import type { KnownCommit, Message } from '../raft/types.ts';
+import { readAppend, writeAppend } from './append-codec.ts';
 import { readAnswer, readAsk, writeAnswer, writeAsk } from './ask-codec.ts';
 import { FrameReader } from './frame-reader.ts';
 import { FrameWriter } from './frame-writer.ts';
-import { appendEntriesMax, frameBytesMax, frameMessagesMax, proposeTransactionsMax } from './limits.ts';
+import { frameBytesMax, frameMessagesMax, proposeTransactionsMax } from './limits.ts';
 import { readReport, writeReport } from './node-report.ts';
 import type { PeerMessage, RefusedReason } from './peers.ts';
 import { readSnapshotMeta, writeSnapshotMeta } from './snapshot-meta-codec.ts';
-import { unpinned } from './unpinned.ts';
 
 /*
  * The frame, all integers little-endian, u53 = 8 bytes that hold a safe integer:
@@ -49,7 +48,6 @@ const raftTypes = [
   'snapshot',
   'timeout-now',
 ] as const satisfies readonly Message['type'][];
-const entryTypes = ['noop', 'transactions', 'membership', 'control'] as const satisfies readonly Entry['type'][];
 const reasons = ['no-leader', 'sealed', 'busy', 'too-large', 'disk-full'] as const satisfies readonly RefusedReason[];
 /** By the kind: a reply that knows nothing of what is committed is written as version 1 wrote it. */
 const knowingReplies = { 11: 'pre-vote-reply', 12: 'vote-reply' } as const;
@@ -270,21 +268,6 @@ function raftKindOf(message: Message): number {
   return raftTypes.indexOf(message.type) + 1;
 }
 
-function writeAppend(writer: FrameWriter, message: Extract<Message, { type: 'append' }>): void {
-  writer.u53('previous index', message.prevIndex);
-  writer.u53('previous term', message.prevTerm);
-  writer.u53('commit', message.commit);
-  writer.count('entries', message.entries.length, appendEntriesMax);
-  let index: number = message.prevIndex;
-  for (const entry of message.entries) {
-    index++;
-    if (entry.index !== index) throw new Error(`invariant broken: entry ${entry.index} sent in the place of ${index}`);
-    writer.u8(entryTypes.indexOf(entry.type));
-    writer.u53('entry term', entry.term);
-    writer.blob(entry.data);
-  }
-}
-
 function readMessage(reader: FrameReader): PeerMessage {
   const kind = reader.u8('message kind');
   switch (kind) {
@@ -385,20 +368,4 @@ function readRaft(reader: FrameReader, kind: number): Message {
 
 function readKnown(reader: FrameReader): KnownCommit {
   return { commit: reader.index('commit'), commitTerm: reader.term('commit term') };
-}
-
-function readAppend(reader: FrameReader, head: Pick<Message, 'from' | 'to' | 'term'>): Message {
-  const prevIndex = reader.index('previous index');
-  const prevTerm = reader.term('previous term');
-  const commit = reader.index('commit');
-  const count = reader.count('entries', appendEntriesMax);
-  const start = reader.offset;
-  const entries: Entry[] = [];
-  for (let i = 1; i <= count; i++) entries.push(readEntry(reader, reader.indexAfter(prevIndex, i)));
-  return { ...head, type: 'append', prevIndex, prevTerm, commit, entries: unpinned(reader, start, entries) };
-}
-
-function readEntry(reader: FrameReader, index: LogIndex): Entry {
-  const type = reader.oneOf('entry type', entryTypes, 0);
-  return { index, term: reader.term('entry term'), type, data: reader.blob('entry data') };
 }
