@@ -12,6 +12,8 @@ export const recentEntriesMax = 1024;
 export const rememberedMs = 600_000;
 /** An idempotency key is hashed; longer ones are a mistake. */
 export const idempotencyKeyLengthMax = 255;
+/** A repeat that would take a credential's place waits this long for word that its caller has hung up: some turns of a busy event loop. */
+export const repeaterLeavesMs = 25;
 /** A stored reply above this is not remembered: the log is no cache. */
 export const rememberedReplyBytesMax: number = 64 * 1024;
 /** The state is fsynced at least this often while it changes, so that compaction can proceed. */

@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import type { Decision, Reply } from '@lockstep/contract/engine';
 import { LockstepError } from '@lockstep/contract/errors';
 import { type Admitted, admit } from './admit.ts';
@@ -5,7 +6,7 @@ import type { FactResult } from './apply-transaction.ts';
 import type { DoorReply, DoorRequest } from './doors/door.ts';
 import type { Host } from './host.ts';
 import { type RememberedOutcome, recallOutcome, rememberedKey } from './idempotency.ts';
-import { decisionAttemptsMax, rememberedReplyBytesMax } from './limits.ts';
+import { decisionAttemptsMax, rememberedReplyBytesMax, repeaterLeavesMs } from './limits.ts';
 import { hostMount } from './mounts.ts';
 import type { Recorded } from './positions.ts';
 import { encodeTransaction, type FactRecord, type HostExpect, type Remembered } from './transaction.ts';
@@ -23,7 +24,7 @@ export async function handleRequest(host: Host, request: DoorRequest): Promise<D
       const now = await host.confirmRead(deadline);
       const admitted = admit(host, request, now);
       if (attempt === 1) await audited.request(admitted);
-      const outcome = await decideAndRecord(host, { request, admitted, deadline });
+      const outcome = await decideAndRecord(host, { request, admitted, deadline, number: attempt });
       if (outcome.kind === 'again') continue;
       const reply = withWarnings(outcome.reply, admitted);
       await audited.response(reply);
@@ -49,13 +50,17 @@ interface Attempt {
   readonly request: DoorRequest;
   readonly admitted: Admitted;
   readonly deadline: number;
+  /** From 1. */
+  readonly number: number;
 }
 
-async function decideAndRecord(host: Host, { request, admitted, deadline }: Attempt): Promise<Outcome> {
+async function decideAndRecord(host: Host, attempt: Attempt): Promise<Outcome> {
+  const { request, admitted, deadline } = attempt;
   const { route, call } = admitted;
   const once = onceOf(host, request, admitted);
   const repeats = once?.outcome;
   if (repeats !== undefined && route.onRepeat === 'replay') return { kind: 'answered', reply: replayed(repeats) };
+  if (repeats !== undefined) await requireRepeater(attempt);
   const decision = await route.handle({ ...call, supersedes: repeats?.results }, admitted.fields as never);
   if (once !== undefined) requireRepeatable(decision);
   const use = host.tokenUse(admitted.token);
@@ -63,6 +68,22 @@ async function decideAndRecord(host: Host, { request, admitted, deadline }: Atte
   const transaction = transactionOf({ admitted, decision, once, use });
   const recorded = await host.record(transaction, deadline, { isRelief: route.isRelief });
   return settle(recorded, decision);
+}
+
+/**
+ * A repeat takes the place of what was issued before. That is for a caller who is still there and who began after that was done:
+ * a try that its client has given up must not take back what a later try was given, however late it gets here.
+ */
+async function requireRepeater({ request, number }: Attempt): Promise<void> {
+  if (number > 1)
+    throw new LockstepError(
+      'contended',
+      'a request with this idempotency key was applied while this one was under way; nothing was changed by this one, repeat it to take its place',
+    );
+  // A node that was busy or paused finds the request in its sockets first, and only then that its sender has hung up.
+  await setTimeout(repeaterLeavesMs);
+  if (request.signal.aborted)
+    throw new LockstepError('deadline-exceeded', 'the caller has gone; nothing was changed by this request');
 }
 
 /** One key, one live credential: a credential that leaves no trace can't be taken back when its request is repeated. */
