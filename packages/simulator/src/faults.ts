@@ -87,6 +87,11 @@ export class Faults {
       case 'compact':
         node.consensus?.compactNow();
         return;
+      case 'fullDisk':
+        node.freeSpace = random.pick(['low', 'full', 'exhausted'] as const);
+        return this.#later(swarm.stallMs, () => {
+          node.freeSpace = 'ok';
+        });
       case 'seal':
         node.seal();
         return this.#later(3_000, () => node.unseal());

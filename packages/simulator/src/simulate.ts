@@ -13,7 +13,7 @@ import { emptyMachineDisk } from './machine.ts';
 import { Random } from './random.ts';
 import { Servers } from './servers.ts';
 import { SimulatedNode, type World } from './simulated-node.ts';
-import { drawSwarm, type Swarm } from './swarm.ts';
+import { drawSwarm, limitsOf, type Swarm } from './swarm.ts';
 import { Trace } from './trace.ts';
 import { uniqueRegister } from './versioned-register.ts';
 import { insist, Violation } from './violation.ts';
@@ -81,7 +81,7 @@ export class Cluster {
     const { agenda, trace, swarm } = this;
     // A turn's length and a round-off less than the ticks that a follower counts at the least.
     const quietMs = (swarm.electionTicks - 1) * swarm.tickMs - 1;
-    this.checker = new Checker({ nowMs: () => agenda.nowMs, quietMs });
+    this.checker = new Checker({ nowMs: () => agenda.nowMs, quietMs, limits: limitsOf(swarm) });
     const byId = new Map<NodeId, SimulatedNode>();
     this.wires = new Wires({
       agenda,

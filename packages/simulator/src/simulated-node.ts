@@ -4,7 +4,8 @@ import { startNode } from '@lockstep/core/node';
 import type { ConsensusNode } from '@lockstep/core/node-options';
 import type { MemoryEndpoint, MemoryNetwork } from '@lockstep/core/peers/memory-peers';
 import type { CommittedEntry, ProposeOutcome, ReadOutcome } from '@lockstep/core/port';
-import { defaultRaftLimits } from '@lockstep/core/raft/limits';
+import type { Footprint } from '@lockstep/core/member-reports';
+import type { DiskLevel } from '@lockstep/core/peers/node-report';
 import type { Agenda } from './agenda.ts';
 import type { Checker } from './check/checker.ts';
 import type { Applied } from './key-value.ts';
@@ -12,7 +13,7 @@ import { Machine, type MachineDisk } from './machine.ts';
 import { ProcessDied } from './process-died.ts';
 import type { Random } from './random.ts';
 import { SimulatedDisk } from './simulated-disk.ts';
-import type { Swarm } from './swarm.ts';
+import { limitsOf, type Swarm } from './swarm.ts';
 import type { Trace } from './trace.ts';
 import { Violation } from './violation.ts';
 import { type Watch, watchedEvents, watchedMachine, watchedPeers, watchedStore } from './watched-parts.ts';
@@ -54,6 +55,9 @@ export class SimulatedNode {
   readonly #world: World;
   readonly #machineDisk: MachineDisk;
   #image: MemoryLogImage;
+  /** How full its disk is. */
+  freeSpace: DiskLevel = 'ok';
+  readonly #footprints = new Map<NodeId, Footprint>();
   #run = 0;
   #running: Running | undefined;
   #isPaused = false;
@@ -199,6 +203,7 @@ export class SimulatedNode {
     this.#isDoomed = false;
     this.#effectsLeft = 0;
     this.disk.heal();
+    this.freeSpace = 'ok';
     this.resume();
     this.unseal();
     this.start();
@@ -215,7 +220,7 @@ export class SimulatedNode {
 
   #startDriver(run: number, log: MemoryLog, machine: Machine): ConsensusNode {
     const { agenda, random, members, swarm, trace } = this.#world;
-    const { tickMs, heartbeatTicks, electionTicks, compaction, raft } = swarm();
+    const { tickMs, heartbeatTicks, electionTicks, compaction } = swarm();
     const watch = this.#watch(run);
     let endpoint: MemoryEndpoint | undefined;
     return startNode({
@@ -244,7 +249,15 @@ export class SimulatedNode {
       onFatal: (error) => this.#failed(error),
       timings: { tickMs, heartbeatTicks, electionTicks, snapshotOfferMs: 3_000, readResendMs: 500 },
       compaction: { ...compaction, everyBytes: 1_000_000, tailBytes: 1_000_000 },
-      raftLimits: { ...defaultRaftLimits, inflightBytesMax: 8_000, ...raft },
+      raftLimits: limitsOf(swarm()),
+      diskSpace: () => ({ level: this.freeSpace, freeBytes: 0, warnBytes: 0, stopBytes: 0 }),
+      memory: {
+        footprints: new Map(this.#footprints),
+        remember: (node, footprint) => void this.#footprints.set(node, footprint),
+      },
+      onQuarantine: (why) => {
+        throw new Violation('no node is shut out whose disk is as it left it', `node ${this.id}: ${why}`);
+      },
       schedule: (turn) => void agenda.after(turnMs, () => this.#in(run, 'turn', () => this.#turn(turn))),
     });
   }
@@ -285,7 +298,7 @@ export class SimulatedNode {
     this.#world.turning(this.id, turn);
     this.#isTurning = false;
     if (this.#running === undefined) return;
-    this.#world.checker.turned(this.id, this.#running.node.status().raft);
+    this.#world.checker.turned(this.id, this.#running.node.status());
   }
 
   /** What a dying process would still do it does not. */

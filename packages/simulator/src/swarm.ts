@@ -1,3 +1,4 @@
+import { defaultRaftLimits, type RaftLimits } from '@lockstep/core/raft/limits';
 import type { Random } from './random.ts';
 
 /** How one run misbehaves. Drawn anew for each seed, and most faults are off in most runs: too many at once hide each other. */
@@ -26,6 +27,7 @@ export interface Swarm {
     readonly stallDisk: number;
     readonly clockJump: number;
     readonly compact: number;
+    readonly fullDisk: number;
     readonly seal: number;
     readonly transfer: number;
     readonly campaign: number;
@@ -54,6 +56,11 @@ export interface Swarm {
   readonly keys: number;
 }
 
+/** The limits of every core of a run. */
+export function limitsOf({ raft }: Swarm): RaftLimits {
+  return { ...defaultRaftLimits, inflightBytesMax: 8_000, ...raft };
+}
+
 export function drawSwarm(random: Random, nodes: number | undefined): Swarm {
   const maybe = (probability: number, from: number, to: number): number =>
     random.chance(probability) ? random.between(from, to) : 0;
@@ -80,6 +87,7 @@ export function drawSwarm(random: Random, nodes: number | undefined): Swarm {
       stallDisk: maybe(0.3, 2_000, 15_000),
       clockJump: maybe(0.4, 1_000, 10_000),
       compact: maybe(0.5, 300, 5_000),
+      fullDisk: maybe(0.3, 2_000, 15_000),
       seal: maybe(0.25, 1_000, 10_000),
       transfer: maybe(0.3, 500, 5_000),
       campaign: maybe(0.3, 500, 5_000),
@@ -121,6 +129,7 @@ export function healed(swarm: Swarm): Swarm {
     stallDisk: 0,
     clockJump: 0,
     compact: 0,
+    fullDisk: 0,
     seal: 0,
     transfer: 0,
     campaign: 0,

@@ -118,6 +118,8 @@ export interface Core {
 export function createCore(options: RaftOptions): Core {
   const { hardState, snapshot, applied } = options;
   const log = new RaftLog({ snapshot, stored: options.stored, commit: hardState.commit, applied });
+  // The store may keep more at hand than this core keeps in memory.
+  log.evict(options.limits.tailBytesMax);
   const membershipIndex = options.membershipIndex ?? applied;
   const lease = options.lease === undefined ? undefined : new Lease(options.lease);
   return {

@@ -160,6 +160,7 @@ export class Progress {
       isPaused: this.isPaused,
       isRecentlyActive: this.isRecentlyActive,
       inflightCount: this.inflights.count,
+      inflightBytes: this.inflights.bytes,
     };
   }
 

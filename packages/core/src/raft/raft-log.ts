@@ -108,6 +108,10 @@ export class RaftLog {
     return this.#tail.firstIndex;
   }
 
+  get tailBytes(): number {
+    return this.#tail.bytes;
+  }
+
   /** A snapshot was restored and isn't durable yet. */
   get isRestoring(): boolean {
     return this.#snapshotToWrite !== undefined || this.#snapshotSequence !== 0;

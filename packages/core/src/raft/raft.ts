@@ -242,11 +242,17 @@ export class Raft {
   status(): RaftStatus {
     const { log, ...core } = this.#core;
     const { id, role, term, vote, leader, applied, membership } = core;
-    const { commit, stable, firstIndex, lastIndex, lastTerm } = log;
+    const { commit, stable, firstIndex, lastIndex, lastTerm, tailFirstIndex, tailBytes } = log;
     const progress = [...core.progress.values()].map((peer) => peer.status());
     const positions = { commit, applied, stable, firstIndex, lastIndex, lastTerm };
+    const held = {
+      tailFirstIndex,
+      tailBytes,
+      uncommittedBytes: core.uncommitted.bytes,
+      readsWaiting: core.reads.waitingCount,
+    };
     const isMembershipPending = role === 'leader' && isChangePending(this.#core);
-    return { id, role, term, vote, leader, ...positions, membership, isMembershipPending, progress };
+    return { id, role, term, vote, leader, ...positions, ...held, membership, isMembershipPending, progress };
   }
 }
 

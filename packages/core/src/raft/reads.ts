@@ -38,6 +38,11 @@ export class Reads {
     return this.#position;
   }
 
+  /** Reads that are neither confirmed nor dropped. */
+  get waitingCount(): number {
+    return this.#waitingCount;
+  }
+
   get hasWaiting(): boolean {
     return this.#waiting.length > 0;
   }

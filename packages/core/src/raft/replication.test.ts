@@ -403,6 +403,22 @@ describe('entries that are on disk only', () => {
     expect(node.values).toEqual(['a', 'b', 'c']);
   });
 
+  test('stay there at a restart, but for as many as the bound allows in memory', () => {
+    const tailBytesMax = 2 * (entryOverheadBytes + 1);
+    const cluster = elected([1], { limits: { tailBytesMax } });
+    for (const item of ['a', 'b', 'c', 'd', 'e']) {
+      cluster.raft(1).propose([dataOf(item)]);
+      cluster.settle();
+    }
+    cluster.node(1).restart();
+    expect(cluster.raft(1).status()).toMatchObject({
+      applied: 6,
+      lastIndex: 6,
+      tailBytes: tailBytesMax,
+      tailFirstIndex: 5,
+    });
+  });
+
   test('that come after leadership was lost are not sent', () => {
     const cluster = elected([1, 2, 3], options);
     cluster.partition([1, 2], [3]);

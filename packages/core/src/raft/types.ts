@@ -206,6 +206,7 @@ export interface PeerProgress {
   readonly isPaused: boolean;
   readonly isRecentlyActive: boolean;
   readonly inflightCount: number;
+  readonly inflightBytes: number;
 }
 
 export interface RaftStatus {
@@ -220,6 +221,13 @@ export interface RaftStatus {
   readonly firstIndex: LogIndex;
   readonly lastIndex: LogIndex;
   readonly lastTerm: Term;
+  /** Entries in memory: from this index on, and their bytes. */
+  readonly tailFirstIndex: LogIndex;
+  readonly tailBytes: number;
+  /** Data of a leader's own entries that are not applied yet. */
+  readonly uncommittedBytes: number;
+  /** Reads that wait for a quorum. */
+  readonly readsWaiting: number;
   readonly membership: Membership;
   /** On a leader: a membership change may have been appended, by it or before its term, and not have taken effect. */
   readonly isMembershipPending: boolean;

@@ -1,18 +1,12 @@
 import type { NodeId } from '@lockstep/contract/ids';
 import type { MemoryLogImage } from '@lockstep/core/log/memory-log';
-import type {
-  Entry,
-  HardState,
-  Message,
-  PersistBatch,
-  RaftStatus,
-  Ready,
-  Role,
-  SnapshotMeta,
-} from '@lockstep/core/raft/types';
+import type { DriverStatus } from '@lockstep/core/node-options';
+import type { Entry, HardState, Message, PersistBatch, Ready, Role, SnapshotMeta } from '@lockstep/core/raft/types';
+import type { RaftLimits } from '@lockstep/core/raft/limits';
 import type { KeyValue } from '../key-value.ts';
 import { insist } from '../violation.ts';
 import { checkAcknowledgement, checkVote } from './acknowledgements.ts';
+import { checkBounds } from './bounds.ts';
 import { Committed } from './committed.ts';
 import { Elections } from './elections.ts';
 import { votingText } from './membership-model.ts';
@@ -26,6 +20,8 @@ export interface CheckerOptions {
   readonly nowMs: () => number;
   /** No node campaigns sooner than this after it heard its leader. */
   readonly quietMs: number;
+  /** Of every node. */
+  readonly limits: RaftLimits;
 }
 
 /**
@@ -215,8 +211,10 @@ export class Checker {
   }
 
   /** A turn of a node's loop is over. */
-  turned(id: NodeId, status: RaftStatus): void {
+  turned(id: NodeId, driver: DriverStatus): void {
     const node = this.#node(id);
+    const status = driver.raft;
+    checkBounds(driver, this.#options.limits);
     checkPositions(node, status);
     node.last = status;
     if (status.role === 'leader') checkProgress(node, status, (peer) => this.#nodes.get(peer));
