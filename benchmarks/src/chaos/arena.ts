@@ -3,10 +3,10 @@ import { readFileSync, statSync } from 'node:fs';
 import { adminCall } from '@lockstep/server/dev/admin-call';
 import type { DevCluster, DevNode } from '@lockstep/server/dev/dev-cluster';
 import { type FaultFile, soundFaultFile, writeFaultFile } from './fault-file.ts';
-import { restartAfterMs } from './limits.ts';
+import { readyWithinMs, restartAfterMs } from './limits.ts';
 import type { PeerNetwork } from './peer-network.ts';
 import { placesOf, type ProxiedCluster } from './proxied-cluster.ts';
-import { pause } from './wait.ts';
+import { comesTrue, pause } from './wait.ts';
 
 export interface Exit {
   readonly node: string;
@@ -90,6 +90,16 @@ export class Arena {
     const place = placesOf(this.cluster.files).find(({ name }) => name === node.name);
     if (place === undefined) throw new Error(`${node.name} has no place`);
     writeFaultFile(node.configFile, { ...soundFaultFile(place.source), ...faults });
+  }
+
+  /** Resolves when the node serves, however often its process ends and is started again until then. */
+  async untilReady(node: DevNode): Promise<void> {
+    const isReady = await comesTrue(readyWithinMs, async () => {
+      if (!node.process.isRunning) return false;
+      const answer = await this.cluster.call(node, 'GET', 'sys/health?standbyok=true').catch(() => undefined);
+      return answer?.status === 200;
+    });
+    if (!isReady) throw new Error(`${node.name} does not serve after ${readyWithinMs} ms; its log is ${node.logFile}`);
   }
 
   /** One of a node's metrics; undefined where it does not answer. */

@@ -50,7 +50,7 @@ async function damaged(
       if (isRefused()) await restore(arena, node, { data, kept });
       rmSync(kept, { recursive: true });
       arena.mayExit(node, []);
-      await arena.cluster.waitUntilReady(node);
+      await arena.untilReady(node);
       if (isRefused()) return reason === undefined ? undefined : `refused: ${reason}`;
       return 'started: nothing that counts was in it';
     },

@@ -5,7 +5,8 @@ import type { Fault, Injected } from './fault.ts';
 import { comesTrue, pick } from './wait.ts';
 
 /** A node whose disk fails ends with it. */
-export const exitAfterDiskFault = 74;
+const exitAfterDiskFault = 74;
+const exitOfFailedStart = 1;
 /** No file may grow past this, so every write that appends fails. */
 const fullBytes = 4_096;
 /** A disk that is full has at most this left. */
@@ -45,15 +46,16 @@ function full(arena: Arena, node: DevNode): Injected {
   return ending(arena, { node, before, end: () => arena.limitFileSizes(node, undefined) });
 }
 
-/** ENOSPC itself, on the node whose data has a file system of its own: it ends at its next write, or refuses writes before that. */
+/** ENOSPC itself, on the node whose data has a file system of its own: it gives up what needs room, and ends at a write that fails. */
 function fillsUp(arena: Arena): Injected {
   const { smallDisk } = arena;
   const node = arena.nodes.find(({ name }) => name === smallDisk?.node);
   if (smallDisk === undefined || node === undefined) throw new Error('no node has a small disk');
-  arena.mayExit(node, [exitAfterDiskFault]);
+  // A full disk can't be opened either.
+  arena.mayExit(node, [exitAfterDiskFault, exitOfFailedStart]);
   const before = arena.exitsOf(node, exitAfterDiskFault);
   smallDisk.disk.fill(Math.floor(arena.random() * leftBytesMax));
-  return ending(arena, { node, before, end: () => smallDisk.disk.free() });
+  return ending(arena, { node, before, sign: /"disk":"exhausted"/, end: () => smallDisk.disk.free() });
 }
 
 function failing(arena: Arena, node: DevNode): Injected {
@@ -63,21 +65,28 @@ function failing(arena: Arena, node: DevNode): Injected {
   return ending(arena, { node, before, end: () => arena.setFaults(node, {}) });
 }
 
+interface Ending {
+  readonly node: DevNode;
+  readonly before: number;
+  readonly end: () => void;
+  /** In the node's log, where it can see the fault coming. */
+  readonly sign?: RegExp;
+}
+
 /** Such a fault shows by the process's end, at the first write that needs the disk. */
-function ending(
-  arena: Arena,
-  { node, before, end }: { readonly node: DevNode; readonly before: number; readonly end: () => void },
-): Injected {
+function ending(arena: Arena, { node, before, end, sign }: Ending): Injected {
+  const logged = arena.logBytes(node);
+  const exits = (): number => arena.exitsOf(node, exitAfterDiskFault) - before;
+  const isSeen = (): boolean => sign?.test(arena.logSince(node, logged)) === true;
   return {
     target: node.name,
     heal: async () => {
-      await comesTrue(showsWithinMs, () => arena.exitsOf(node, exitAfterDiskFault) > before);
+      await comesTrue(showsWithinMs, () => exits() > 0 || isSeen());
       end();
-      const count = arena.exitsOf(node, exitAfterDiskFault) - before;
-      await comesTrue(showsWithinMs, () => node.process.isRunning);
-      await arena.cluster.waitUntilReady(node);
+      await arena.untilReady(node);
       arena.mayExit(node, []);
-      return count > 0 ? `${count} exits with ${exitAfterDiskFault}` : undefined;
+      if (exits() > 0) return `${exits()} exits with ${exitAfterDiskFault}`;
+      return isSeen() ? 'the node saw it and took no more entries' : undefined;
     },
   };
 }

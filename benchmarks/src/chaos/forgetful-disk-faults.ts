@@ -22,7 +22,7 @@ async function setBack(arena: Arena): Promise<Injected> {
   await arena.stop(node);
   copyInto(data, older);
   arena.start(node);
-  await arena.cluster.waitUntilReady(node);
+  await arena.untilReady(node);
   await pause(writesForMs);
   await arena.kill(node);
   copyInto(data, kept);
@@ -70,7 +70,7 @@ function recognised(arena: Arena, { node, sign, by }: Sign): Injected {
         arena.start(node);
       }
       arena.mayExit(node, []);
-      await arena.cluster.waitUntilReady(node);
+      await arena.untilReady(node);
       return shown?.slice(0, 120);
     },
   };

@@ -27,3 +27,5 @@ export const restBetweenMs = { least: 500, span: 1_500 };
 export const mildShare = 0.3;
 /** A fault that nothing shows is injected again: a network may have had nothing to say just then. */
 export const triesUntilShown = 3;
+/** A process that is started has opened its files and unsealed itself by then, on a busy machine too. */
+export const readyWithinMs = 60_000;

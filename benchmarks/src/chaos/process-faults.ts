@@ -132,7 +132,7 @@ async function rolling(arena: Arena): Promise<Injected> {
 }
 
 async function ready(arena: Arena, nodes: readonly DevNode[]): Promise<void> {
-  await Promise.all(nodes.map((node) => arena.cluster.waitUntilReady(node)));
+  await Promise.all(nodes.map((node) => arena.untilReady(node)));
 }
 
 function names(nodes: readonly DevNode[]): string {

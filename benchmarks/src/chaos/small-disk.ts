@@ -12,9 +12,9 @@ export interface SmallDisk {
   readonly unmount: () => void;
 }
 
-/** Far above what a run writes, with room for the space that a node keeps free. Memory is only taken for what is written. */
-const diskBytes = 1024 * 1024 * 1024;
-const ballastName = 'ballast';
+/** Twice the space below which a node warns. Memory is only taken for what is written. */
+const diskBytes = 2 * 1024 * 1024 * 1024;
+const fillingName = 'filling';
 
 /** Mounts a tmpfs; undefined where this process may not. */
 export function mountSmallDisk(folder: string): SmallDisk | undefined {
@@ -23,7 +23,7 @@ export function mountSmallDisk(folder: string): SmallDisk | undefined {
   if (mounted.status !== 0) return undefined;
   const unmount = (): void => void spawnSync('umount', ['--lazy', folder]);
   const forget = atEnd(unmount);
-  const ballast = join(folder, ballastName);
+  const filling = join(folder, fillingName);
   const freeBytes = (): number => {
     const { bavail, bsize } = statfsSync(folder);
     return bavail * bsize;
@@ -32,10 +32,10 @@ export function mountSmallDisk(folder: string): SmallDisk | undefined {
     freeBytes,
     fill: (leaveBytes) => {
       const bytes = Math.max(1, freeBytes() - leaveBytes);
-      const filled = spawnSync('fallocate', ['--length', String(bytes), ballast], { encoding: 'utf8' });
+      const filled = spawnSync('fallocate', ['--length', String(bytes), filling], { encoding: 'utf8' });
       if (filled.status !== 0) throw new Error(`fallocate: ${filled.error?.message ?? filled.stderr}`);
     },
-    free: () => rmSync(ballast, { force: true }),
+    free: () => rmSync(filling, { force: true }),
     unmount: () => {
       forget();
       unmount();
