@@ -35,6 +35,7 @@ function feedOver(entries: readonly Entry[]) {
     store,
     machine: machine as StateMachine,
     stored: { snapshot, termRuns: [] },
+    applied: LogIndex(0),
     known: LogIndex(0),
     enter: (run) => run(),
     onApplied: () => undefined,

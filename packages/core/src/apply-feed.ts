@@ -9,6 +9,8 @@ export interface ApplyFeedOptions {
   readonly store: LogStore;
   readonly machine: StateMachine;
   readonly stored: Pick<StoredLog, 'snapshot' | 'termRuns'>;
+  /** What the state holds. */
+  readonly applied: LogIndex;
   /** Up to here control entries have taken effect, and everything is in the log. */
   readonly known: LogIndex;
   /** Runs what a callback brings in the driver's own turn. */
@@ -37,7 +39,7 @@ export class ApplyFeed {
 
   constructor(options: ApplyFeedOptions) {
     this.#options = options;
-    this.#applied = options.machine.appliedIndex();
+    this.#applied = options.applied;
     this.#controlled = this.#applied;
     this.#known = options.known;
     const { snapshot, termRuns } = options.stored;
@@ -93,9 +95,8 @@ export class ApplyFeed {
     this.advance();
   }
 
-  /** The state was replaced by one at `index`. */
+  /** The state was replaced by one at `index`: an earlier one only where it was damaged. */
   replaced(index: LogIndex): void {
-    assert(index >= this.#applied, `a snapshot at ${index} would take the state back from ${this.#applied}`);
     this.#applied = index;
     this.#controlled = LogIndex(Math.max(this.#controlled, index));
   }

@@ -53,6 +53,16 @@ export class Compaction {
     this.#floor = options.floor;
   }
 
+  /** The log begins after this entry, or will when the compaction under way is done. */
+  get floor(): LogIndex {
+    return this.#floor;
+  }
+
+  /** The state was replaced, durably, by one at `index`, which may be an earlier one. */
+  stateReplaced(index: LogIndex): void {
+    this.#synced = index;
+  }
+
   /** The state's own database is fsynced up to here. */
   synced(index: LogIndex): void {
     this.#synced = LogIndex(Math.max(this.#synced, index));

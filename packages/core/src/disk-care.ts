@@ -160,7 +160,7 @@ export class DiskCare {
       disk: level,
       freeBytes,
       stopBytes,
-      checkpoint: undefined,
+      checkpoint: node.machine.checkpoint?.(),
     };
   }
 }

@@ -102,3 +102,9 @@ export const asksWaitingMax = 64;
 
 /** A learner this many entries behind catches up within a second or two: until then a voter more would commit no faster (hashicorp/raft-autopilot: 250 to 1,000). */
 export const promotionLagEntriesMax = 1_000;
+
+/** How often a node whose state is damaged asks for another: one snapshot takes the other node seconds to make. */
+export const refetchAskMs = 3_000;
+
+/** Checkpoints of each member that are remembered: some seconds' worth, so that two nodes' are of one entry now and then. */
+export const checkpointsKept = 16;

@@ -74,6 +74,9 @@ export interface DriverStatus extends NodeStatus {
   readonly isDiskStalled: boolean;
   /** Times that a write of the log took so long that this node gave up leadership, or would have. */
   readonly diskStalls: number;
+  /** The state is damaged, and another node's is awaited. */
+  readonly isStateRefetching: boolean;
+  readonly statesRefetched: number;
   /** Undefined where nobody measures it. */
   readonly diskSpace: DiskSpace | undefined;
   /** How far a leader's clock is ahead of the median of the voters'; 0 elsewhere. */

@@ -3,6 +3,7 @@ import { ApplyFeed } from './apply-feed.ts';
 import { Compaction, defaultCompaction } from './compaction.ts';
 import { coreOf } from './core-of.ts';
 import { DiskCare } from './disk-care.ts';
+import { dispatch, type Receivers } from './dispatch.ts';
 import { Electability, type Fitness } from './electability.ts';
 import { type Durable, GroupCommit } from './group-commit.ts';
 import { LeaderDesk } from './leader-desk.ts';
@@ -27,6 +28,7 @@ import { RoleWatch } from './role-watch.ts';
 import { SnapshotInstall } from './snapshot-install.ts';
 import { SnapshotOffers } from './snapshot-offers.ts';
 import { defaultTimings, type Timings } from './timings.ts';
+import { StateCare } from './state-care.ts';
 import { TurnLoop } from './turn-loop.ts';
 
 export type { ConsensusNode, DriverStatus, NodeOptions } from './node-options.ts';
@@ -47,6 +49,7 @@ export function startNode(options: NodeOptions): ConsensusNode {
     quarantine: () => node.quarantine,
     compactNow: () => node.compaction.compactNow(),
     ...node.desk.port,
+    refetchState: () => node.loop.enter(() => node.state.refetch()),
     close: () => node.close(),
     resumeApply: () => node.loop.enter(() => node.feed.resume()),
     campaign: () => node.loop.enter(() => node.core.campaign()),
@@ -63,6 +66,7 @@ class Driver {
   readonly reads: Reads;
   readonly compaction: Compaction;
   readonly desk: LeaderDesk;
+  readonly state: StateCare;
   readonly #options: NodeOptions;
   readonly #timings: Timings;
   readonly #commits: GroupCommit;
@@ -74,6 +78,7 @@ class Driver {
   readonly #peers: Peers;
   readonly #disk: DiskCare;
   readonly #roles: RoleWatch;
+  readonly #receivers: Receivers;
   quarantine: string | undefined;
   readonly #outbox = new Outbox();
   readonly #inbox = new Inbox();
@@ -87,7 +92,7 @@ class Driver {
     this.#options = options;
     this.#timings = { ...defaultTimings, ...options.timings };
     const start = recoverStart(options.stored, machine, foundingMembership(options));
-    const { stored } = start;
+    const { stored, stateApplied: applied, applied: known } = start;
     this.loop = this.#newLoop();
     const enter = (run: () => void): void => this.loop.enter(run);
     this.#roles = new RoleWatch(options.log);
@@ -97,7 +102,7 @@ class Driver {
     this.#commits = new GroupCommit(store, (durable) => enter(() => this.#durable(durable)));
     if (start.firstWrite !== undefined) this.#commits.add(start.firstWrite, []);
     const onApplied = (entries: readonly Entry[]): void => this.compaction.applied(entries);
-    this.feed = new ApplyFeed({ store, machine, stored, known: start.applied, enter, onApplied });
+    this.feed = new ApplyFeed({ store, machine, stored, applied, known, enter, onApplied });
     this.#clocks = this.#newClocks();
     this.#disk = this.#newDiskCare();
     const parts = {
@@ -123,6 +128,7 @@ class Driver {
       wake: () => this.loop.wake(),
       log: options.log,
       disk: this.#disk,
+      onStateReplaced: (index: LogIndex) => this.compaction.stateReplaced(index),
     };
     this.proposals = new Proposals(parts, firstRequestId(options.random));
     this.reads = new Reads(parts, firstRequestId(options.random));
@@ -133,9 +139,11 @@ class Driver {
       ...parts,
       policy: options.compaction ?? defaultCompaction,
       floor: stored.snapshot.index,
-      heldAt: () => this.#offers.heldAt(),
+      heldAt: () => this.state.heldAt() ?? this.#offers.heldAt(),
       onCompacted: (snapshot) => this.#compacted(snapshot),
     });
+    this.state = new StateCare({ ...parts, install: this.#install, floor: () => this.compaction.floor });
+    this.#receivers = this.#newReceivers();
     this.#peers = options.peers(this.#peerEvents());
   }
 
@@ -183,6 +191,8 @@ class Driver {
       snapshotsInstalled: this.#install.installedCount,
       ...this.#disk.status(),
       clockOffMs: this.#clocks.offMs,
+      isStateRefetching: this.state.isRefetching,
+      statesRefetched: this.state.refetchedCount,
     };
   }
 
@@ -207,6 +217,13 @@ class Driver {
       onRefused: (by, refusal) => this.loop.enter(() => this.#membership.refused(by, refusal)),
       greeting: () => (this.quarantine === undefined ? this.#disk.greeting() : []),
     };
+  }
+
+  #newReceivers(): Receivers {
+    const { proposals, reads, state, desk } = this;
+    const raft = (from: NodeId, message: Message): void => this.#receiveRaft(from, message);
+    const asked = (from: NodeId): void => this.#handOverIfSealed(from);
+    return { raft, asked, proposals, reads, state, desk, clocks: this.#clocks, disk: this.#disk };
   }
 
   #newClocks(): MemberClocks {
@@ -260,6 +277,7 @@ class Driver {
     this.proposals.expire();
     this.reads.expire();
     this.#offers.expire();
+    this.state.tick();
     this.compaction.maybeCompact();
   }
 
@@ -341,39 +359,8 @@ class Driver {
     const taken = this.#inbox.take(messages);
     this.desk.heard(from);
     this.loop.enter(() => {
-      for (const message of taken) this.#receive(from, message);
+      for (const message of taken) dispatch(this.#receivers, from, message);
     });
-  }
-
-  #receive(from: NodeId, message: PeerMessage): void {
-    switch (message.kind) {
-      case 'raft':
-        return this.#receiveRaft(from, message.message);
-      case 'propose':
-        this.#handOverIfSealed(from);
-        return this.proposals.receive(from, message.id, message.transactions);
-      case 'read-index':
-        this.#handOverIfSealed(from);
-        return this.reads.receive(from, message.id);
-      case 'proposed':
-        return this.proposals.answered(message.id, message.outcome);
-      case 'read-index-reply':
-        return this.reads.answered(message.id, message.outcome);
-      case 'clock-ask':
-        return this.#clocks.answer(from, message.id);
-      case 'clock':
-        return this.#clocks.told(from, message.id, message.wallMs);
-      case 'report':
-        return this.#disk.told(from, message.report);
-      case 'rolled-back':
-        return this.#disk.accused(from, message);
-      case 'ask':
-        return this.desk.calls.receive(from, message.id, message.ask);
-      case 'answer':
-        return this.desk.calls.answered(from, message.id, message.answer);
-      default:
-        message satisfies never;
-    }
   }
 
   #receiveRaft(from: NodeId, message: Message): void {
@@ -428,7 +415,7 @@ class Driver {
       isLogEmpty: this.core.lastIndex === 0,
       isDiskStalled: this.#disk.isStalled,
       isDiskFit: this.#disk.isFit,
-      isInstalling: this.#install.isUnderWay,
+      isInstalling: this.#install.isUnderWay || this.state.isRefetching,
       isMember: this.#membership.standing === 'member',
     };
   }

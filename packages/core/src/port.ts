@@ -5,6 +5,7 @@ import type { MembersView } from './members/members-view.ts';
 import type { WantedChange } from './members/plan-change.ts';
 import type { Standing } from './members/standing.ts';
 import type { AskRefusal } from './peers/leader-asks.ts';
+import type { StateCheckpoint } from './peers/node-report.ts';
 import type { RefusedReason } from './peers/peers.ts';
 import type { EntryType, Member, Membership, RaftStatus, SnapshotMeta } from './raft/types.ts';
 
@@ -48,6 +49,8 @@ export interface Consensus {
   readonly members: (done: (outcome: MembersOutcome) => void) => void;
   /** Compacts now up to the synced state (keeping no tail), so that a follower behind it needs a snapshot. For operators and tests. */
   readonly compactNow: () => LogIndex;
+  /** The state was found damaged, and takes no entries: it is replaced by another node's, by `installSnapshot`, as soon as that can be. */
+  readonly refetchState: () => void;
   readonly close: () => Promise<void>;
 }
 
@@ -131,13 +134,27 @@ export interface StateMachine {
     done: (ok: boolean) => void,
   ) => void;
   readonly receivedBytes: (id: string) => number;
-  /** Checks the received snapshot in full and swaps it in, durably, before `done(true)`. Until then the old state serves. */
+  /**
+   * Checks the received snapshot in full and swaps it in, durably, before `done(true)`. Until then the old state serves. It is ahead
+   * of the state, unless the state is damaged.
+   */
   readonly installSnapshot: (meta: SnapshotMeta, done: (ok: boolean) => void) => void;
   /**
    * The last snapshot that `installSnapshot` swapped in, stored in the same step as the swap. After a crash between the swap
    * and the reset of the log, the driver finishes from it. A machine without it can't tell the two apart: install is refused.
    */
   readonly installedSnapshot?: () => SnapshotMeta | undefined;
+  /** The state was damaged when the process started: it takes no entries until `installSnapshot` has replaced it. */
+  readonly isDamaged?: () => boolean;
+  /** The state at an entry of the last seconds, as a digest that is the same wherever the state is the same. For each report anew. */
+  readonly checkpoint?: () => StateCheckpoint | undefined;
+  /** The same at that entry; undefined where it is not known (any more, or yet). */
+  readonly digestAt?: (index: number) => Uint8Array | undefined;
+  /**
+   * Another node's state is not the same at an entry. `isOutvoted`: most of the voters have another one, so this one is wrong, and
+   * must be given up (`Consensus.refetchState`). Otherwise either may be wrong.
+   */
+  readonly differs?: (found: { readonly index: number; readonly node: NodeId; readonly isOutvoted: boolean }) => void;
 }
 
 export interface NodeStatus {

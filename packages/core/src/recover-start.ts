@@ -7,6 +7,8 @@ import type { HardState, Membership, PersistBatch, SnapshotMeta } from './raft/t
 
 /** What a node begins with: its log as it will be once `firstWrite` is durable. */
 export interface Start {
+  /** What the state holds. A damaged one counts as what the log begins after, until it is replaced. */
+  readonly stateApplied: LogIndex;
   readonly stored: StoredLog;
   /** Control entries up to here have taken effect; committed entries are handed out from the next one on. */
   readonly applied: LogIndex;
@@ -16,22 +18,24 @@ export interface Start {
 
 /**
  * Puts the log and the state of a restarted node together. A crash between the switch of the state to a snapshot and the reset
- * of the log is finished here. Refuses with `failed-precondition` what no crash can leave: such a node must not vote.
+ * of the log is finished here. Refuses with `damaged` what no crash can leave: such a node must not vote.
  */
 export function recoverStart(stored: StoredLog, machine: StateMachine, bootstrap: Membership): Start {
   const installed = machine.installedSnapshot?.();
   const firstWrite = installed === undefined || logHolds(stored, installed) ? undefined : resetTo(installed, stored);
   const log = firstWrite === undefined || installed === undefined ? stored : afterReset(stored, installed);
-  const applied = machine.appliedIndex();
+  // A damaged state is replaced before it takes an entry: wherever it stands, the log is what counts.
+  const isDamaged = machine.isDamaged?.() ?? false;
+  const applied = isDamaged ? log.snapshot.index : machine.appliedIndex();
   if (applied > log.lastIndex) {
     throw new LockstepError(
-      'failed-precondition',
+      'damaged',
       `log: ends at entry ${log.lastIndex}, but the state holds entry ${applied}; entries were lost, so this node must be removed and join again`,
     );
   }
   if (applied < log.snapshot.index) {
     throw new LockstepError(
-      'failed-precondition',
+      'damaged',
       `state: ends at entry ${applied}, but the log begins after ${log.snapshot.index}; this node must be removed and join again`,
     );
   }
@@ -40,6 +44,7 @@ export function recoverStart(stored: StoredLog, machine: StateMachine, bootstrap
     ? { ...bootstrap, ...kept(log.membership) }
     : withRoster(log.membership, log.appliedMembershipIndex, bootstrap);
   return {
+    stateApplied: LogIndex(applied),
     stored: { ...log, membership },
     applied: LogIndex(Math.max(applied, log.appliedMembershipIndex, log.snapshot.index)),
     firstWrite,

@@ -20,11 +20,15 @@ export interface SnapshotInstallOptions {
   readonly pull: Pull;
   readonly log: (event: string, fields: Readonly<Record<string, number>>) => void;
   readonly enter: (run: () => void) => void;
+  /** The state is another one, durably, at that entry. */
+  readonly onStateReplaced: (index: LogIndex) => void;
 }
 
 type Install =
   | { readonly step: 'none' }
   | { readonly step: 'pulling'; readonly from: NodeId; readonly meta: SnapshotMeta; readonly cancel: () => void }
+  /** For a state that is damaged: it may go back, and the log stays where it holds the snapshot's place. */
+  | { readonly step: 'replacing'; readonly cancel: () => void }
   | { readonly step: 'installing'; readonly meta: SnapshotMeta }
   /** The state is the snapshot's; the log is not yet. */
   | { readonly step: 'installed'; readonly meta: SnapshotMeta };
@@ -62,6 +66,35 @@ export class SnapshotInstall {
     this.#install = { step: 'pulling', from, meta, cancel };
   }
 
+  /** A snapshot is on its way, or being swapped in. */
+  get isBusy(): boolean {
+    return this.#install.step !== 'none';
+  }
+
+  /** Swaps a damaged state for another node's, even for an earlier one; entries after it come from this node's own log. */
+  replaceState(offer: { readonly from: NodeId; readonly meta: SnapshotMeta }, done: (ok: boolean) => void): void {
+    const { pull, feed, machine, enter } = this.#options;
+    const { meta } = offer;
+    const { cancel } = pull(offer, (hasAll) => {
+      if (this.#install.step !== 'replacing' || this.#install.cancel !== cancel) return;
+      if (!hasAll) {
+        this.#install = { step: 'none' };
+        return done(false);
+      }
+      this.#install = { step: 'installing', meta };
+      feed.pause();
+      machine.installSnapshot(meta, (installed) =>
+        enter(() => {
+          if (installed) this.#replaced(meta.index);
+          this.#installed(meta, installed);
+          if (installed) feed.resume();
+          done(installed);
+        }),
+      );
+    });
+    this.#install = { step: 'replacing', cancel };
+  }
+
   /** Once for each turn: tells the core of an installed state as soon as there is a leader in whose name to tell it. */
   deliver(): void {
     if (this.#install.step !== 'installed') return;
@@ -78,7 +111,7 @@ export class SnapshotInstall {
   }
 
   close(): void {
-    if (this.#install.step === 'pulling') this.#install.cancel();
+    if (this.#install.step === 'pulling' || this.#install.step === 'replacing') this.#install.cancel();
     this.#install = { step: 'none' };
   }
 
@@ -114,5 +147,6 @@ export class SnapshotInstall {
   #replaced(index: LogIndex): void {
     this.installedCount++;
     this.#options.feed.replaced(index);
+    this.#options.onStateReplaced(index);
   }
 }

@@ -4,7 +4,7 @@ import { emptyMemoryLogImage, MemoryLog, type MemoryLogImage } from './log/memor
 import { startNode } from './node.ts';
 import type { ConsensusNode, NodeOptions } from './node-options.ts';
 import { type MemoryEndpoint, MemoryNetwork } from './peers/memory-peers.ts';
-import type { DiskLevel } from './peers/node-report.ts';
+import type { DiskLevel, StateCheckpoint } from './peers/node-report.ts';
 import type { SnapshotSource } from './peers/snapshot-transfer.ts';
 import type { CommittedEntry, EntryEncoder, StateMachine } from './port.ts';
 import type { SnapshotMeta } from './raft/types.ts';
@@ -46,6 +46,12 @@ export class VirtualTime {
 /** A state that remembers what was applied, as text `time:transaction,transaction`. */
 export class TestMachine implements StateMachine {
   isSealed = false;
+  /** It takes no entry until a snapshot was installed. */
+  isStateDamaged = false;
+  /** What this state has that none should. */
+  oddity = '';
+  readonly found: { readonly index: number; readonly node: NodeId; readonly isOutvoted: boolean }[] = [];
+  readonly #digests = new Map<number, Uint8Array>();
   applied: CommittedEntry[] = [];
   controls: CommittedEntry[] = [];
   installed: SnapshotMeta | undefined;
@@ -76,10 +82,34 @@ export class TestMachine implements StateMachine {
   }
 
   apply(entries: readonly CommittedEntry[]): boolean {
-    if (this.isSealed) return false;
-    this.applied.push(...entries);
+    if (this.isSealed || this.isStateDamaged) return false;
+    for (const entry of entries) {
+      this.applied.push(entry);
+      this.#digests.set(entry.index, this.#digest());
+    }
     this.#lastIndex = entries.at(-1)?.index ?? this.#lastIndex;
     return true;
+  }
+
+  isDamaged(): boolean {
+    return this.isStateDamaged;
+  }
+
+  checkpoint(): StateCheckpoint | undefined {
+    const digest = this.digestAt(this.#lastIndex);
+    return this.isStateDamaged || digest === undefined ? undefined : { index: this.#lastIndex, digest };
+  }
+
+  digestAt(index: number): Uint8Array | undefined {
+    return this.#digests.get(index);
+  }
+
+  differs(found: { readonly index: number; readonly node: NodeId; readonly isOutvoted: boolean }): void {
+    this.found.push(found);
+  }
+
+  #digest(): Uint8Array {
+    return Buffer.from(`${this.texts.length} ${this.texts.at(-1) ?? ''}${this.oddity}`).subarray(0, 60);
   }
 
   control(entry: CommittedEntry): void {
@@ -129,6 +159,10 @@ export class TestMachine implements StateMachine {
       this.applied = rows.map(({ text: data, ...entry }) => ({ ...entry, data: Buffer.from(data) }));
       this.#lastIndex = meta.index;
       this.installed = meta;
+      this.isStateDamaged = false;
+      this.oddity = '';
+      this.#digests.clear();
+      this.#digests.set(meta.index, this.#digest());
       done(true);
     });
   }

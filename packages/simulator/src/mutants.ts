@@ -306,8 +306,8 @@ export const mutants: readonly Mutant[] = [
     edits: [
       {
         file: 'apply-feed.ts',
-        from: '    this.#applied = options.machine.appliedIndex();',
-        to: '    this.#applied = LogIndex(Math.max(0, options.machine.appliedIndex() - 1));',
+        from: '    this.#applied = options.applied;',
+        to: '    this.#applied = LogIndex(Math.max(0, options.applied - 1));',
       },
     ],
   },

@@ -67,6 +67,8 @@ function claimedSender(message: PeerMessage): NodeId | undefined {
     case 'report':
     case 'rolled-back':
     case 'ask':
+    case 'state-ask':
+    case 'state-offer':
       return message.from;
     case 'answer':
     case 'proposed':

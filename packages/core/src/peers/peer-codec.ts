@@ -2,10 +2,10 @@ import { LockstepError } from '@lockstep/contract/errors';
 import type { KnownCommit, Message } from '../raft/types.ts';
 import { readAppend, writeAppend } from './append-codec.ts';
 import { readAnswer, readAsk, writeAnswer, writeAsk } from './ask-codec.ts';
+import { readCareMessage, writeCareMessage } from './care-codec.ts';
 import { FrameReader } from './frame-reader.ts';
 import { FrameWriter } from './frame-writer.ts';
 import { frameBytesMax, frameMessagesMax, proposeTransactionsMax } from './limits.ts';
-import { readReport, writeReport } from './node-report.ts';
 import type { PeerMessage, RefusedReason } from './peers.ts';
 import { readSnapshotMeta, writeSnapshotMeta } from './snapshot-meta-codec.ts';
 
@@ -23,8 +23,7 @@ import { readSnapshotMeta, writeSnapshotMeta } from './snapshot-meta-codec.ts';
  *            |  41 from:u53 id:u53 wallMs:u53            clock
  *            |  42 from:u53 id:u53 ask                   ask, and its answer: ask-codec.ts
  *            |  43 id:u53 answer
- *            |  48 from:u53 report                       as in node-report.ts
- *            |  49 from:u53 term:u53 floor:u53           rolled-back
+ *            |  48..51                                   as in care-codec.ts
  *   11, 12 are a pre-vote-reply and a vote-reply that tell what is committed: rejected:u8 commit:u53 commitTerm:u53
  *   13 is a snapshot with a roster: as a snapshot, and then its roster:bytes (roster-codec.ts)
  *   append's body := prevIndex:u53 prevTerm:u53 commit:u53 count:u32 (type:u8 term:u53 bytes)*
@@ -60,8 +59,6 @@ const clockAskKind = 40;
 const clockKind = 41;
 const askKind = 42;
 const answerKind = 43;
-const reportKind = 48;
-const rolledBackKind = 49;
 
 /** Bytes of a frame of messages before its first message. */
 export const frameHeadBytes = 5;
@@ -161,15 +158,10 @@ function writeMessage(writer: FrameWriter, message: PeerMessage): void {
       writeAnswer(writer, message.answer);
       return;
     case 'report':
-      writer.u8(reportKind);
-      writer.u53('from', message.from);
-      writeReport(writer, message.report);
-      return;
     case 'rolled-back':
-      writer.u8(rolledBackKind);
-      writer.u53('from', message.from);
-      writer.u53('term', message.term);
-      writer.u53('floor', message.floor);
+    case 'state-ask':
+    case 'state-offer':
+      writeCareMessage(writer, message);
       return;
     default:
       message satisfies never;
@@ -287,12 +279,8 @@ function readMessage(reader: FrameReader): PeerMessage {
       return { kind: 'ask', from: reader.node('from'), id: reader.u53('id'), ask: readAsk(reader) };
     case answerKind:
       return { kind: 'answer', id: reader.u53('id'), answer: readAnswer(reader) };
-    case reportKind:
-      return { kind: 'report', from: reader.node('from'), report: readReport(reader) };
-    case rolledBackKind:
-      return { kind: 'rolled-back', from: reader.node('from'), term: reader.u53('term'), floor: reader.u53('floor') };
     default:
-      return { kind: 'raft', message: readRaft(reader, kind) };
+      return readCareMessage(reader, kind) ?? { kind: 'raft', message: readRaft(reader, kind) };
   }
 }
 

@@ -1,5 +1,5 @@
-import type { NodeId } from '@lockstep/contract/ids';
-import type { Message } from '../raft/types.ts';
+import type { LogIndex, NodeId } from '@lockstep/contract/ids';
+import type { Message, SnapshotMeta } from '../raft/types.ts';
 import type { LeaderAnswer, LeaderAsk } from './leader-asks.ts';
 import type { NodeReport } from './node-report.ts';
 
@@ -37,7 +37,11 @@ export type PeerMessage =
   | { readonly kind: 'rolled-back'; readonly from: NodeId; readonly term: number; readonly floor: number }
   /** A node that was asked passes on what only the leader can decide. `id` is the sender's. */
   | { readonly kind: 'ask'; readonly from: NodeId; readonly id: number; readonly ask: LeaderAsk }
-  | { readonly kind: 'answer'; readonly id: number; readonly answer: LeaderAnswer };
+  | { readonly kind: 'answer'; readonly id: number; readonly answer: LeaderAnswer }
+  /** The sender's state is damaged: it wants a snapshot from which its own log, which begins after `minIndex`, goes on. */
+  | { readonly kind: 'state-ask'; readonly from: NodeId; readonly minIndex: LogIndex }
+  /** One that can be pulled from the sender; undefined where there is none now. */
+  | { readonly kind: 'state-offer'; readonly from: NodeId; readonly meta: SnapshotMeta | undefined };
 
 export type RefusedReason = 'no-leader' | 'sealed' | 'busy' | 'too-large' | 'disk-full';
 

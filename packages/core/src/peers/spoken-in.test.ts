@@ -31,7 +31,7 @@ test('what is no news to version 1 is left as it is', () => {
   expect(spokenIn(1, [clock, timeoutNow])).toEqual([clock, timeoutNow]);
 });
 
-test('a peer of version 1 is sent no report', () => {
+test('a peer of version 1 is sent nothing about disks and states', () => {
   const numbers = {
     run: 5,
     sequence: 1,
@@ -44,6 +44,8 @@ test('a peer of version 1 is sent no report', () => {
   };
   const report: PeerMessage = { kind: 'report', from: NodeId(1), report: { ...numbers, disk: 'ok' } };
   const rolledBack: PeerMessage = { kind: 'rolled-back', from: NodeId(1), term: 1, floor: 1 };
-  expect(spokenIn(2, [report, rolledBack])).toEqual([report, rolledBack]);
-  expect(spokenIn(1, [report, rolledBack])).toEqual([]);
+  const ask: PeerMessage = { kind: 'state-ask', from: NodeId(1), minIndex: LogIndex(3) };
+  const offer: PeerMessage = { kind: 'state-offer', from: NodeId(1), meta: undefined };
+  expect(spokenIn(2, [report, rolledBack, ask, offer])).toEqual([report, rolledBack, ask, offer]);
+  expect(spokenIn(1, [report, rolledBack, ask, offer])).toEqual([]);
 });
