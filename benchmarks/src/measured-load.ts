@@ -91,12 +91,12 @@ function logCosts(
   per: { readonly certificates: number; readonly seconds: number },
 ): object {
   const counted = (name: string): number => (after?.get(name) ?? Number.NaN) - (before?.get(name) ?? Number.NaN);
-  const entries = counted('lockstep_raft_committed_entries');
+  const entries = counted('lockstep_raft_committed_entries_total');
   const aSecond = (count: number): number => Math.round(count / per.seconds);
   return {
     entries_per_second: aSecond(entries),
     certificates_per_entry: Math.round((per.certificates * 10) / Math.max(1, entries)) / 10,
-    writes_per_second: aSecond(counted('lockstep_log_writes')),
-    fsyncs_per_second: aSecond(counted('lockstep_log_syncs')),
+    writes_per_second: aSecond(counted('lockstep_log_writes_total')),
+    fsyncs_per_second: aSecond(counted('lockstep_log_syncs_total')),
   };
 }

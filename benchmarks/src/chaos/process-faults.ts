@@ -64,7 +64,7 @@ async function leftBehind(arena: Arena): Promise<Injected> {
       await ready(arena, [node]);
       let installed = 0;
       await comesTrue(startedWithinMs, async () => {
-        installed = (await arena.metric(node, 'lockstep_raft_snapshots_installed')) ?? 0;
+        installed = (await arena.metric(node, 'lockstep_raft_snapshots_installed_total')) ?? 0;
         return installed > 0;
       });
       return installed > 0 ? `${installed} snapshots installed` : undefined;

@@ -50,7 +50,7 @@ export async function killLeader(
 }
 
 async function snapshotsInstalled(cluster: DevCluster, node: DevNode): Promise<number> {
-  return (await nodeMetrics(cluster, node)).get('lockstep_raft_snapshots_installed') ?? 0;
+  return (await nodeMetrics(cluster, node)).get('lockstep_raft_snapshots_installed_total') ?? 0;
 }
 
 async function until(withinMs: number, holds: () => boolean | Promise<boolean>): Promise<boolean> {

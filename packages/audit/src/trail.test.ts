@@ -62,7 +62,7 @@ describe('failing closed', () => {
     for (let n = 0; n < 3; n++) await trail.record('request', `"n":${n}`);
     await trail.close();
     expect(linesIn(file)).toHaveLength(3);
-    expect([trail.sinkFailures, failures.length]).toEqual([3, 3]);
+    expect([trail.sinkFailures, failures.length]).toEqual([{ request: 3, response: 0 }, 3]);
     expect(failures[0]).toMatch(/audit file \/dev\/full can't be written/);
   });
 

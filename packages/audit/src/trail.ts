@@ -45,12 +45,17 @@ export class Trail {
   #previous = trailStart;
   #cancelTimer: (() => void) | undefined;
   #isClosed = false;
-  sinkFailures = 0;
+  readonly #sinkFailures = { request: 0, response: 0 };
 
   constructor(options: TrailOptions) {
     if (options.sinks.length === 0)
       throw new LockstepError('invalid-input', 'audit: needs at least one sink: no request is answered without a line');
     this.#options = options;
+  }
+
+  /** How often a sink did not take a line, by the line's type. */
+  get sinkFailures(): { readonly request: number; readonly response: number } {
+    return this.#sinkFailures;
   }
 
   /** Lines that no sink holds yet. */
@@ -110,7 +115,7 @@ export class Trail {
         if (this.#waiting.delete(waiting)) waiting.resolve();
       },
       (error: unknown) => {
-        this.sinkFailures++;
+        this.#sinkFailures[waiting.type]++;
         this.#options.onSinkFailure?.(sink, error);
         waiting.sinksLeft--;
         if (waiting.sinksLeft === 0) this.#give(waiting, 'no audit sink took its line', error);

@@ -50,7 +50,7 @@ export class AuditedRequests {
   }
 
   /** Lines that a sink did not take, since the start. */
-  get sinkFailures(): number {
+  get sinkFailures(): { readonly request: number; readonly response: number } {
     return this.#trail.sinkFailures;
   }
 

@@ -4,6 +4,7 @@ import { integerField, parseBoolean, parseFields, textField } from '@lockstep/co
 import type { JsonObject } from '@lockstep/contract/json';
 import type { DoorReply, DoorRequest } from './doors/door.ts';
 import { initialiseNode } from './initialise-node.ts';
+import { metricsJson } from './metrics-json.ts';
 import { type NodeContext, requireCapability } from './node-context.ts';
 import { restore, restoreByForce, save } from './snapshot-routes.ts';
 import { apiLevel, version } from './version.ts';
@@ -175,6 +176,14 @@ async function unseal(node: NodeContext, request: DoorRequest): Promise<JsonObje
   return sealStatus(node);
 }
 
+const metricsFields = {
+  format: textField({
+    description: 'prometheus, or json as Vault has it',
+    default: 'prometheus',
+    oneOf: ['prometheus', 'json'],
+  }),
+} as const;
+
 /** Readable by the node's own metrics token even while it is sealed, and by any token whose policies allow it otherwise. */
 async function metrics(node: NodeContext, request: DoorRequest): Promise<DoorReply> {
   const hash = node.config.metricsTokenHash;
@@ -183,6 +192,8 @@ async function metrics(node: NodeContext, request: DoorRequest): Promise<DoorRep
   const isOwnToken =
     hash !== undefined && presented !== undefined && timingSafeEqual(presented, Buffer.from(hash, 'hex'));
   if (!isOwnToken) await requireCapability(node, request, ['read']);
+  const { values } = parseFields(metricsFields, request.data);
+  if (values.format === 'json') return flat(200, await metricsJson(node.metrics.registry, node.wallMs()));
   const body = Buffer.from(await node.metrics.registry.metrics());
   return {
     kind: 'reply',

@@ -14,6 +14,7 @@ export function nodeHandle(node: NodeContext): (request: DoorRequest) => Promise
     const started = performance.now();
     const isOneTooMany = underWay >= requestsUnderWayMax;
     underWay += 1;
+    node.metrics.requestBegan();
     try {
       const reply = isOneTooMany ? await audited(node, request, tooMany) : await answer(node, request);
       const code = reply.kind === 'error' ? reply.code : 'ok';
@@ -26,6 +27,7 @@ export function nodeHandle(node: NodeContext): (request: DoorRequest) => Promise
       return reply;
     } finally {
       underWay -= 1;
+      node.metrics.requestEnded();
     }
   };
 }

@@ -21,6 +21,7 @@ import { Host } from './host.ts';
 import { stateSyncMs } from './limits.ts';
 import { faultFields, type Log, type LogFields } from './log.ts';
 import { Machine } from './machine.ts';
+import type { MetricsSource } from './metric-rows.ts';
 import { Metrics } from './metrics.ts';
 import { nodeHandle, nodeRefused } from './node.ts';
 import type { NodeContext } from './node-context.ts';
@@ -60,7 +61,7 @@ export async function openNode(
   const opened = new AsyncDisposableStack();
   const { wallMs = () => Date.now(), freeBytes = freeBytesOf } = world;
   try {
-    return await openParts({ config, log, onFatal, wallMs, freeBytes, opened });
+    return await openParts({ config, log, onFatal, wallMs, freeBytes, metrics: new Metrics(), opened });
   } catch (error) {
     await opened.disposeAsync();
     throw error;
@@ -78,6 +79,7 @@ interface NodeParts extends World {
   readonly config: NodeConfig;
   readonly log: Log;
   readonly onFatal: (error: unknown) => void;
+  readonly metrics: Metrics;
   /** What is closed again, the last first, when the node is closed or can't be opened. */
   readonly opened: AsyncDisposableStack;
 }
@@ -186,7 +188,7 @@ function openLater(keeper: SealKeeper, log: Log): void {
   keeper.openByItself().catch((error: unknown) => log.error('unseal-failed', faultFields(error)));
 }
 
-interface ConsensusParts extends Pick<NodeParts, 'config' | 'log' | 'onFatal' | 'wallMs'> {
+interface ConsensusParts extends Pick<NodeParts, 'config' | 'log' | 'onFatal' | 'wallMs' | 'metrics'> {
   readonly machine: Machine;
   readonly restores: Restores;
   readonly directory: DataDirectory;
@@ -201,7 +203,7 @@ interface OpenConsensus {
 }
 
 async function openConsensus(parts: ConsensusParts): Promise<OpenConsensus> {
-  const { config, onFatal, directory, mayBegin } = parts;
+  const { config, onFatal, directory, mayBegin, metrics } = parts;
   const voters = config.members.map((member) => member.id);
   const membership = { voters, votersOutgoing: [], learners: [], learnersNext: [], autoLeave: false };
   const log = await openLevelLog({
@@ -210,6 +212,7 @@ async function openConsensus(parts: ConsensusParts): Promise<OpenConsensus> {
     node: config.node.id,
     ...(mayBegin ? { format: { incarnation: randomInt(1, 2 ** 47), membership } } : {}),
     onFatal,
+    onSync: (ms) => metrics.logSynced(ms),
   });
   const begun = new AsyncDisposableStack();
   begun.defer(() => log.store.close());
@@ -293,11 +296,12 @@ interface DoorParts {
   readonly consensus: ConsensusNode;
   readonly log: Log;
   readonly wallMs: () => number;
+  readonly metrics: Metrics;
   readonly opened: AsyncDisposableStack;
 }
 
 async function openDoors(parts: DoorParts): Promise<OpenNode> {
-  const { config, state, positions, keeper, consensus, log, wallMs, opened } = parts;
+  const { config, state, positions, keeper, consensus, log, wallMs, metrics, opened } = parts;
   const offload = new Offload();
   opened.defer(() => offload.close());
   const audit = await openAudit(config, keeper, { log, wallMs });
@@ -307,7 +311,7 @@ async function openDoors(parts: DoorParts): Promise<OpenNode> {
   const host = new Host({ state, consensus, positions, audit, offload, random: pooledRandom(), logFault });
   const sweeper = sweeperOf({ keeper, consensus, host, log });
   opened.defer(() => sweeper.close());
-  const metrics = metricsOf({ consensus, keeper, positions, audit, offload, sweeper });
+  metrics.watch(measured({ state, consensus, keeper, positions, audit, offload, sweeper }));
   const node: NodeContext = {
     config,
     keeper,
@@ -367,26 +371,24 @@ function sweeperOf(of: Pick<DoorParts, 'keeper' | 'consensus' | 'log'> & { reado
   });
 }
 
-interface Measured {
-  readonly consensus: ConsensusNode;
-  readonly keeper: SealKeeper;
-  readonly positions: Positions;
+interface Measured extends Pick<DoorParts, 'state' | 'consensus' | 'keeper' | 'positions'> {
   readonly audit: AuditedRequests;
   readonly offload: Offload;
   readonly sweeper: Sweeper;
 }
 
-function metricsOf({ consensus, keeper, positions, audit, offload, sweeper }: Measured): Metrics {
-  return new Metrics({
+function measured({ state, consensus, keeper, positions, audit, offload, sweeper }: Measured): MetricsSource {
+  return {
     status: () => consensus.status(),
     isSealed: () => keeper.isSealed,
     isQuarantined: () => Number(consensus.quarantine() !== undefined),
     waitingWrites: () => positions.waitingCount,
+    statePendingBytes: () => state.pendingBytes,
     auditQueue: () => audit.waitingCount,
     auditSinkFailures: () => audit.sinkFailures,
     offloadQueue: () => offload.waitingCount,
     keysSwept: () => sweeper.keysSwept,
-  });
+  };
 }
 
 function listenerOf({ host, port, tls }: Listener): Pick<Parameters<typeof openHttpDoor>[0], 'host' | 'port' | 'tls'> {

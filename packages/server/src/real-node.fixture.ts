@@ -55,6 +55,11 @@ export class RealNode {
     return this.#lines.join('');
   }
 
+  /** Reads its metrics even while it is sealed. */
+  get metricsToken(): string {
+    return this.#cluster.metricsToken;
+  }
+
   get auditFile(): string {
     return this.config.audit[0]?.path ?? '';
   }

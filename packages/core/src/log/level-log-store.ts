@@ -25,6 +25,7 @@ interface Opened {
   readonly recovered: RecoveredLog;
   readonly onFatal: (error: Error) => void;
   readonly now: () => number;
+  readonly onSync: (ms: number) => void;
 }
 
 interface Call {
@@ -46,6 +47,7 @@ export class LevelLog implements LogStore {
   readonly #marker: Marker;
   readonly #onFatal: (error: Error) => void;
   readonly #now: () => number;
+  readonly #onSync: (ms: number) => void;
   readonly #key = new EntryKey();
   readonly #encoding = new EntryEncoding();
   readonly #calls: Call[] = [];
@@ -78,6 +80,7 @@ export class LevelLog implements LogStore {
     this.#marker = opened.marker;
     this.#onFatal = opened.onFatal;
     this.#now = opened.now;
+    this.#onSync = opened.onSync;
     this.#meta = opened.meta;
     this.#hardState = recovered.stored.hardState;
     this.#lastIndex = recovered.stored.lastIndex;
@@ -204,6 +207,7 @@ export class LevelLog implements LogStore {
     if (!mustSync) return;
     this.#syncs++;
     this.#lastSyncMs = this.#now() - start;
+    this.#onSync(this.#lastSyncMs);
   }
 
   #add(operations: Batch, batch: PersistBatch): void {

@@ -36,6 +36,8 @@ export interface LevelLogOptions {
   readonly onFatal: (error: Error) => void;
   /** Monotonic milliseconds. */
   readonly now?: () => number;
+  /** Told of each synced write, and how long it took. */
+  readonly onSync?: (ms: number) => void;
 }
 
 export interface OpenedLog {
@@ -61,7 +63,7 @@ export async function openLevelLog(options: LevelLogOptions): Promise<OpenedLog>
 }
 
 async function openChecked(options: LevelLogOptions): Promise<OpenedLog> {
-  const { directory, onFatal, now = () => performance.now() } = options;
+  const { directory, onFatal, now = () => performance.now(), onSync = () => undefined } = options;
   // Unsynced writes at the end of LevelDB's older log may be lost in a crash; the entries' chain and the marker notice any that matter.
   await scanLevelDb(directory, { gapBetweenLogs: 'accept', tables: 'check' });
   const database = await openDatabase(directory);
@@ -72,7 +74,7 @@ async function openChecked(options: LevelLogOptions): Promise<OpenedLog> {
     requireIdentity(head.meta.identity, options);
     const recovered = await recoverLog(database, { ...head, mark: marker?.mark ?? untouched });
     marker ??= await firstMarker(directory, recovered.stored);
-    const store = new LevelLog({ database, marker, meta: head.meta, recovered, onFatal, now });
+    const store = new LevelLog({ database, marker, meta: head.meta, recovered, onFatal, now, onSync });
     return { stored: recovered.stored, store, identity: head.meta.identity };
   } catch (error) {
     await marker?.close();

@@ -132,5 +132,5 @@ async function keysSwept(node: DevNode): Promise<number> {
     path: 'sys/metrics?format=prometheus',
     token,
   });
-  return Number(/^lockstep_swept_keys (\d+)$/m.exec(text)?.[1] ?? 0);
+  return Number(/^lockstep_swept_keys_total (\d+)$/m.exec(text)?.[1] ?? 0);
 }
