@@ -20,7 +20,7 @@ beforeAll(async () => {
     mkdirSync(folder);
     return { ...config, audit: [{ type: 'file', path: join(folder, 'audit.log') }] };
   };
-  node = await openRealNode({ basePort: 22_680, change: inFolder });
+  node = await openRealNode({ change: inFolder });
   await node.call('POST', 'sys/mounts/secret', { body: { type: 'kv', options: { version: '2' } } });
 });
 afterAll(() => node.close());

@@ -4,7 +4,7 @@ import { openRealNode, type RealNode } from './real-node.fixture.ts';
 let node: RealNode;
 
 beforeAll(async () => {
-  node = await openRealNode({ basePort: 22_800 });
+  node = await openRealNode();
   await node.call('POST', 'sys/mounts/secret', { body: { type: 'kv', options: { version: '2' } } });
   await node.call('POST', 'secret/data/a', { body: { data: { a: 1 } } });
   await node.call('GET', 'secret/data/none');

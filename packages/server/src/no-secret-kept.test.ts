@@ -8,7 +8,7 @@ import { openRealNode, type RealNode } from './real-node.fixture.ts';
 let node: RealNode;
 
 beforeAll(async () => {
-  node = await openRealNode({ basePort: 22_640 });
+  node = await openRealNode();
   await node.call('POST', 'sys/mounts/pki', { body: { type: 'pki' } });
   await node.call('POST', 'pki/root/generate/internal', { body: { common_name: 'Root', ttl: '100h' } });
   const role = { allow_any_name: true, ttl: '1h' };

@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -18,13 +19,20 @@ export interface RealCall {
 const readyWithinMs = 20_000;
 const askEveryMs = 10;
 
-/** `basePort` must be each test file's own, since files run side by side. `change` makes another configuration of the usual one. */
-export async function openRealNode(options: {
-  readonly basePort: number;
-  readonly change?: (config: NodeConfig) => NodeConfig;
-}): Promise<RealNode> {
+/** Below the ports that a system gives out by itself; test files run side by side, and checkouts do. */
+const basePorts = { least: 10_000, most: 30_000 } as const;
+
+/** `change` makes another configuration of the usual one. */
+export async function openRealNode(
+  options: { readonly change?: (config: NodeConfig) => NodeConfig } = {},
+): Promise<RealNode> {
   const directory = mkdtempSync(join(tmpdir(), 'lockstep-real-'));
-  const cluster = await openClusterFiles({ directory, nodes: 1, basePort: options.basePort, plainHttp: true });
+  const cluster = await openClusterFiles({
+    directory,
+    nodes: 1,
+    basePort: randomInt(basePorts.least, basePorts.most),
+    plainHttp: true,
+  });
   const node = new RealNode(cluster, options.change ?? ((config) => config));
   await node.start();
   return node;

@@ -7,7 +7,7 @@ import { openRealNode, type RealNode, until } from './real-node.fixture.ts';
 let node: RealNode;
 
 beforeAll(async () => {
-  node = await openRealNode({ basePort: 22_660 });
+  node = await openRealNode();
   await node.call('POST', 'sys/mounts/pki', { body: { type: 'pki' } });
   await node.call('POST', 'pki/root/generate/internal', { body: { common_name: 'Root', ttl: '100h' } });
   await node.call('POST', 'pki/roles/web', { body: { allow_any_name: true, ttl: '1h' } });

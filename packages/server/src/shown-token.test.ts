@@ -10,7 +10,7 @@ import { openRealNode, type RealNode } from './real-node.fixture.ts';
 let node: RealNode;
 
 beforeAll(async () => {
-  node = await openRealNode({ basePort: 22_600 });
+  node = await openRealNode();
 });
 afterAll(() => node.close());
 

@@ -12,7 +12,7 @@ let node: RealNode;
 let whole: string;
 
 beforeAll(async () => {
-  node = await openRealNode({ basePort: 22_720 });
+  node = await openRealNode();
   await node.stop();
   whole = folder('..', 'whole');
   cpSync(node.config.dataDirectory, whole, { recursive: true });

@@ -26,7 +26,7 @@ let shares: readonly string[];
 let rootToken: string;
 
 beforeAll(async () => {
-  cluster = await openClusterFiles({ directory: join(home, 'cluster'), nodes: 3, basePort: 22_760, plainHttp: false });
+  cluster = await openClusterFiles({ directory: join(home, 'cluster'), nodes: 3, basePort: 23_000, plainHttp: false });
   for (const { configFile } of cluster.nodes) {
     const { dev: _, ...config } = JSON.parse(readFileSync(configFile, 'utf8'));
     writeFileSync(configFile, JSON.stringify({ ...config, seal: { type: 'shamir' } }));

@@ -16,7 +16,7 @@ let node: RealNode;
 
 beforeAll(async () => {
   const disk = { stopFreeBytes, warnFreeBytes, ballastBytes };
-  node = await openRealNode({ basePort: 22_780, change: (config) => ({ ...config, disk }) });
+  node = await openRealNode({ change: (config) => ({ ...config, disk }) });
   await node.call('POST', 'sys/mounts/secret', { body: { type: 'kv', options: { version: '2' } } });
   await node.call('POST', 'secret/data/a', { body: { data: { x: '1' } } });
 });

@@ -14,7 +14,7 @@ let node: RealNode;
 let weak: string;
 
 beforeAll(async () => {
-  node = await openRealNode({ basePort: 22_740 });
+  node = await openRealNode();
   await node.call('POST', 'sys/mounts/secret', { body: { type: 'kv', options: { version: '2' } } });
   await node.call('POST', `secret/data/${canary}`, { body: { data: { password: canary } } });
   const policy = `path "${path}" { capabilities = ["read", "update"] }`;
