@@ -1,6 +1,6 @@
 import { LogIndex } from '@lockstep/contract/ids';
 import type { MemoryLogImage } from '@lockstep/core/log/memory-log';
-import type { Entry, SnapshotMeta } from '@lockstep/core/raft/types';
+import type { Entry, Membership, SnapshotMeta } from '@lockstep/core/raft/types';
 import { openRecordedNode, type RecordedNode, recordedNodeId, until } from './recorded-node.fixture.ts';
 import { readEntries, readRecording } from './recording.fixture.ts';
 
@@ -9,19 +9,27 @@ export type PlayedFrom = 'the first entry' | 'the snapshot';
 /** A node with a recording's log, once its state holds all of it. `directory` is empty, or holds the state as of the snapshot. */
 export async function playRecording(
   folder: string,
-  to: { readonly directory: string; readonly from: PlayedFrom },
+  to: {
+    readonly directory: string;
+    readonly from: PlayedFrom;
+    /** In force instead of the recorded one. */
+    readonly membership?: Membership;
+    readonly freeBytes?: (directory: string) => Promise<number>;
+  },
 ): Promise<RecordedNode> {
   const { clusterId, staticKey, endMs, snapshot } = readRecording(folder);
   const entries = readEntries(folder);
   const [first, last] = [entries.at(0), entries.at(-1)];
   if (first === undefined || last === undefined) throw new Error('the recording is empty');
-  const start = { ...snapshot, id: '', index: LogIndex(0), term: first.term };
+  const membership = to.membership ?? snapshot.membership;
+  const start = { id: '', index: LogIndex(0), term: first.term, membership };
   const node = await openRecordedNode({
-    image: imageOf(entries, to.from === 'the snapshot' ? snapshot : start),
+    image: imageOf(entries, to.from === 'the snapshot' ? { ...snapshot, membership } : start),
     directory: to.directory,
     clusterId,
     staticKey: Buffer.from(staticKey, 'hex'),
     startMs: endMs,
+    ...(to.freeBytes === undefined ? {} : { freeBytes: to.freeBytes }),
   });
   await until('the log is applied', () => node.state.appliedIndex >= last.index);
   return node;

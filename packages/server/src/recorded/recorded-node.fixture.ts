@@ -46,6 +46,11 @@ export interface RecordedNode {
   readonly keeper: SealKeeper;
   readonly consensus: ConsensusNode;
   readonly positions: Positions;
+  readonly machine: Machine;
+  readonly restores: Restores;
+  readonly folder: RestoreFolder;
+  /** What kept the node from unsealing itself, or a restore from being put in place. */
+  readonly failures: readonly unknown[];
   /** What the log holds. */
   readonly image: () => MemoryLogImage;
   readonly clock: SkippingClock;
@@ -61,6 +66,7 @@ export interface RecordedNodeOptions {
   readonly clusterId: string;
   readonly staticKey: Uint8Array;
   readonly startMs: number;
+  readonly freeBytes?: (directory: string) => Promise<number>;
 }
 
 /**
@@ -69,7 +75,8 @@ export interface RecordedNodeOptions {
  */
 export async function openRecordedNode(of: RecordedNodeOptions): Promise<RecordedNode> {
   const clock = new SkippingClock(of.startMs);
-  const { state, keeper, positions, machine, restores, onUnsealed } = await openMachine(of, clock);
+  const { onUnsealed, ...own } = await openMachine(of, clock);
+  const { state, keeper, positions, machine, restores } = own;
   const log = new MemoryLog(of.image, { schedule: (work) => void setImmediate(work) });
   const consensus = startAlone({ machine, log, clock });
   onUnsealed(() => {
@@ -88,11 +95,9 @@ export async function openRecordedNode(of: RecordedNodeOptions): Promise<Recorde
   consensus.campaign();
   await until('the node leads', () => consensus.status().raft.role === 'leader');
   return {
+    ...own,
     host,
-    state,
-    keeper,
     consensus,
-    positions,
     clock,
     image: () => log.durableImage(log.unsyncedCount()),
     ask: async (asked) => {
@@ -101,6 +106,7 @@ export async function openRecordedNode(of: RecordedNodeOptions): Promise<Recorde
       return reply.reply;
     },
     close: async () => {
+      restores.close();
       await consensus.close();
       await state.close();
       await Promise.all([audit.close(), offload.close()]);
@@ -134,9 +140,7 @@ async function openMachine(
   of: RecordedNodeOptions,
   clock: Clock,
 ): Promise<
-  Pick<RecordedNode, 'state' | 'keeper' | 'positions'> & {
-    readonly machine: Machine;
-    readonly restores: Restores;
+  Pick<RecordedNode, 'state' | 'keeper' | 'positions' | 'machine' | 'restores' | 'folder' | 'failures'> & {
     readonly onUnsealed: (run: () => void) => void;
   }
 > {
@@ -157,16 +161,19 @@ async function openMachine(
     onSealed: () => undefined,
   });
   const positions = new Positions(state.appliedIndex);
-  const onSealConfiguration = (): void => void keeper.openByItself().catch(throwIt);
+  const failures: unknown[] = [];
+  const failed = (error: unknown): void => void failures.push(error);
+  const onSealConfiguration = (): void => void keeper.openByItself().catch(failed);
+  const folder = await RestoreFolder.open(join(of.directory, 'restores'), of.freeBytes ?? freeBytesOf);
   const restores = new Restores({
-    folder: await RestoreFolder.open(join(of.directory, 'restores'), freeBytesOf),
+    folder,
     state,
     sealer: () => barrier.snapshots(),
     onRestored: (restored) => {
       machine.restored(restored);
       resume();
     },
-    onFailure: throwIt,
+    onFailure: failed,
     setTimer: clock.setTimer,
     nowMs: clock.nowMs,
   });
@@ -174,7 +181,7 @@ async function openMachine(
   const onUnsealed = (run: () => void): void => {
     resume = run;
   };
-  return { state, keeper, positions, machine, restores, onUnsealed };
+  return { state, keeper, positions, machine, restores, folder, failures, onUnsealed };
 }
 
 /** The driver of a cluster's only voter. What it sends to others is lost. */

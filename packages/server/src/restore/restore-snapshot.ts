@@ -76,13 +76,25 @@ export class Restorer {
   async #restore({ data, force, signal }: RestoreAsked): Promise<RestoreDone> {
     const { folder, clusterId } = this.#parts;
     const { id, saved } = await folder.write(data, (head) => admit(head, { clusterId, force }));
-    await folder.requireSpace(restoreCopies * saved.bytes);
-    const seal = force ? await this.#foreignSeal(saved) : undefined;
-    if (seal === undefined) await this.#requireOpens(id);
-    await this.#spread(id, signal);
-    this.#requireReady();
+    const seal = await this.#prepare(saved, { id, force, signal }).catch(async (error: unknown) => {
+      if (this.#parts.state.restored?.savedId !== id) await folder.remove(id);
+      throw error;
+    });
     const index = await this.#order({ id, saved, seal });
     return { index, saved, isSealed: seal !== undefined };
+  }
+
+  /** All that can go wrong before it is ordered. Answers the seal that comes into force with it, if another does. */
+  async #prepare(
+    saved: SavedSnapshot,
+    of: { readonly id: string } & Pick<RestoreAsked, 'force' | 'signal'>,
+  ): Promise<SealConfiguration | undefined> {
+    await this.#parts.folder.requireSpace(restoreCopies * saved.bytes);
+    const seal = of.force ? await this.#foreignSeal(saved) : undefined;
+    if (seal === undefined) await this.#requireOpens(of.id);
+    await this.#spread(of.id, of.signal);
+    this.#requireReady();
+    return seal;
   }
 
   /** Only the leader orders, and only while nothing else is being replaced. */

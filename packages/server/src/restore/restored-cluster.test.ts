@@ -81,6 +81,19 @@ describe('a cluster', () => {
   let saved: Buffer;
 
   test(
+    'takes a restore through its leader alone; others say who that is, and change nothing',
+    async () => {
+      const leader = await cluster.waitForLeader();
+      const follower = cluster.nodes.find((node) => node !== leader)!;
+      const body = await save(cluster, follower);
+      const refused = await exchange(cluster, follower, { method: 'POST', path: 'sys/storage/raft/snapshot', body });
+      expect(refused.status).toBe(503);
+      expect(refused.body.toString()).toContain(`this node is not the leader; send the restore to ${leader.http}`);
+    },
+    timeoutMs,
+  );
+
+  test(
     'is brought back to what it held, on every node, and goes on from there',
     async () => {
       await put(cluster, 'kept', 'old');
