@@ -8,6 +8,7 @@ import { generateRoot, rootFields } from './generate-root.ts';
 import { issueCertificate } from './issue-certificate.ts';
 import { issueFields, issuerInPath, signFields } from './issue-fields.ts';
 import { nameLengthMax, serialTextMax } from './limits.ts';
+import { detailedFields, listDetailed } from './list-detailed.ts';
 import { pageFields } from './list-page.ts';
 import * as certificates from './read-certificates.ts';
 import { readCrlDer, readCrlJson, readCrlPem, readIssuerCrl } from './read-crl.ts';
@@ -40,6 +41,7 @@ const issuing: readonly Route<PkiFact>[] = [
 // biome-ignore format: a table, one row for each route
 const certificateRoutes: readonly Route<PkiFact>[] = [
   route({ operation: 'list', path: 'certs', summary: 'serials of stored certificates', fields: pageFields, handle: certificates.listCertificates }),
+  route({ operation: 'list', path: 'certs/detailed', summary: 'stored certificates, and what is in them', fields: detailedFields, handle: listDetailed }),
   route({ operation: 'list', path: 'certs/revoked', summary: 'serials of revoked certificates', fields: pageFields, handle: certificates.listRevoked }),
   route({ operation: 'read', path: 'cert/:serial', summary: 'a certificate, and whether it is revoked', fields: { serial }, isPublic: true, handle: certificates.readCertificate }),
   route({ operation: 'read', path: 'cert/:serial/raw', summary: 'a certificate in DER', fields: { serial }, isPublic: true, handle: certificates.readCertificateDer }),

@@ -34,6 +34,9 @@ export async function pageOf(state: ReadableState, prefix: string, { after, limi
 export function listReply({ names, isCut }: Page, nameOf: (rest: string) => string): Decision<PkiFact> {
   if (names.length === 0) throw new LockstepError('not-found', '');
   const data = { keys: names.map(nameOf) };
-  const warnings = [`the list is cut after ${names.length} keys; go on with after=${data.keys.at(-1)}`];
-  return { reply: isCut ? { data, warnings } : { data } };
+  return { reply: isCut ? { data, warnings: [cutWarning(names.length, data.keys.at(-1) ?? '')] } : { data } };
+}
+
+export function cutWarning(count: number, last: string): string {
+  return `the list is cut after ${count} keys; go on with after=${last}`;
 }

@@ -18,6 +18,8 @@ export interface ParsedCertificate {
   readonly publicKey: PublicKey;
   /** From its extension, or from the key. */
   readonly subjectKeyId: Uint8Array;
+  /** The DNS names among its alternative names. */
+  readonly dnsNames: readonly string[];
 }
 
 /** Reads an X.509 certificate (RFC 5280 §4.1) strictly. Does not verify its signature. */
@@ -40,6 +42,7 @@ export function parseCertificate(der: Uint8Array, what: string): ParsedCertifica
   validity.finish();
   const subject = reader.next(0x30).whole;
   const publicKey = readPublicKey(reader, what);
+  const extensions = readExtensions(reader);
   return {
     der,
     tbs: tbs.whole,
@@ -49,23 +52,40 @@ export function parseCertificate(der: Uint8Array, what: string): ParsedCertifica
     notBeforeMs,
     notAfterMs,
     publicKey,
-    subjectKeyId: readSubjectKeyId(reader) ?? keyIdentifier(publicKey),
+    subjectKeyId: extensions.subjectKeyId ?? keyIdentifier(publicKey),
+    dnsNames: extensions.dnsNames,
   };
 }
 
-function readSubjectKeyId(reader: DerReader): Uint8Array | undefined {
+interface Extensions {
+  readonly subjectKeyId: Uint8Array | undefined;
+  readonly dnsNames: readonly string[];
+}
+
+function readExtensions(reader: DerReader): Extensions {
+  let subjectKeyId: Uint8Array | undefined;
+  let dnsNames: readonly string[] = [];
   reader.optional(0x81);
   reader.optional(0x82);
-  if (reader.peek !== 0xa3) return undefined;
-  const extensions = reader.enter(0xa3).enter(0x30);
-  while (!extensions.isAtEnd) {
+  const extensions = reader.peek === 0xa3 ? reader.enter(0xa3).enter(0x30) : undefined;
+  while (extensions !== undefined && !extensions.isAtEnd) {
     const extension = extensions.enter(0x30);
     const id = extension.next(0x06).whole;
     extension.optional(0x01);
-    const value = extension.next(0x04);
-    if (oids.subjectKeyIdentifier.equals(id)) return extension.inside(value).next(0x04).content;
+    const value = extension.inside(extension.next(0x04));
+    if (oids.subjectKeyIdentifier.equals(id)) subjectKeyId = value.next(0x04).content;
+    if (oids.subjectAltName.equals(id)) dnsNames = readDnsNames(value.enter(0x30));
   }
-  return undefined;
+  return { subjectKeyId, dnsNames };
+}
+
+function readDnsNames(names: DerReader): readonly string[] {
+  const found: string[] = [];
+  while (!names.isAtEnd) {
+    const { tag, content } = names.any();
+    if (tag === 0x82) found.push(Buffer.from(content).toString('latin1'));
+  }
+  return found;
 }
 
 export function publicKeyOf(certificate: ParsedCertificate, what: string): KeyObject {
