@@ -52,7 +52,13 @@ const startedMs = performance.now();
 const report = (line: string): void =>
   console.log(`[${((performance.now() - startedMs) / 1000).toFixed(1).padStart(5)} s] ${line}`);
 report(`seed ${seed}`);
-const result = await runDemo({ rounds, seed, sabotage: values.sabotage !== undefined }, report);
+const result = await runDemo({ rounds, seed, sabotage: values.sabotage !== undefined }, report).catch(
+  (error: unknown) => {
+    // Not 1: that it could not be run is no verdict about the cluster.
+    console.error(`demo: ${error instanceof Error ? error.message : String(error)}`);
+    return process.exit(2);
+  },
+);
 const width = Math.max(...result.rows.map(([name]) => name.length));
 console.log(`\n${result.rows.map(([name, value]) => `  ${name.padEnd(width)}  ${value}`).join('\n')}\n`);
 for (const failure of result.failures) console.log(`FAILED: ${failure}`);

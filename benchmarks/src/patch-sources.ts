@@ -11,15 +11,23 @@ export interface SourcePatch {
 
 /** Turns the process into another build of the program: for harnesses that must show that they can tell. */
 export function patchSources(patches: readonly SourcePatch[]): void {
+  const left = new Set(patches);
+  process.once('exit', () => {
+    if (left.size === 0) return;
+    process.stderr.write(`sabotage: not loaded, so not changed: ${[...left].map(({ module }) => module).join(', ')}\n`);
+    process.exitCode = 1;
+  });
   registerHooks({
     load(url, context, nextLoad) {
       const loaded = nextLoad(url, context);
       const fitting = patches.filter(({ module }) => url.endsWith(module));
       if (fitting.length === 0) return loaded;
       let source = textOf(loaded.source);
-      for (const { module, from, to } of fitting) {
+      for (const patch of fitting) {
+        const { module, from, to } = patch;
         if (!source.includes(from)) throw new Error(`sabotage: ${module} no longer holds the line to change`);
         source = source.replace(from, to);
+        left.delete(patch);
       }
       return { ...loaded, source };
     },

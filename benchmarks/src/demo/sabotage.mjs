@@ -11,12 +11,12 @@ patchSources([
           else positions.wait(outcome, resolve);`,
   },
   {
-    module: '/packages/core/src/node.ts',
-    from: 'for (const [to, messages] of this.#outbox) this.#peers.send(to, messages);',
-    to: `for (const [to, messages] of this.#outbox) {
+    module: '/packages/core/src/outbox.ts',
+    from: 'for (const [to, messages] of this.#waiting) peers.send(to, messages);',
+    to: `for (const [to, messages] of this.#waiting) {
       const late = messages.filter((m) => m.kind === 'raft' && m.message.type === 'append');
-      this.#peers.send(to, messages.filter((m) => !late.includes(m)));
-      if (late.length > 0) setTimeout(() => this.#peers.send(to, late), 500);
+      peers.send(to, messages.filter((m) => !late.includes(m)));
+      if (late.length > 0) setTimeout(() => peers.send(to, late), 500);
     }`,
   },
 ]);
