@@ -1,8 +1,10 @@
+import { copyFileSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { LogIndex } from '@lockstep/contract/ids';
 import type { MemoryLogImage } from '@lockstep/core/log/memory-log';
 import type { Entry, Membership, SnapshotMeta } from '@lockstep/core/raft/types';
 import { openRecordedNode, type RecordedNode, recordedNodeId, until } from './recorded-node.fixture.ts';
-import { readEntries, readRecording } from './recording.fixture.ts';
+import { readEntries, readRecording, savedFiles } from './recording.fixture.ts';
 
 export type PlayedFrom = 'the first entry' | 'the snapshot';
 
@@ -23,6 +25,9 @@ export async function playRecording(
   if (first === undefined || last === undefined) throw new Error('the recording is empty');
   const membership = to.membership ?? snapshot.membership;
   const start = { id: '', index: LogIndex(0), term: first.term, membership };
+  const restores = join(to.directory, 'restores');
+  mkdirSync(restores, { recursive: true });
+  for (const name of savedFiles(folder)) copyFileSync(join(folder, name), join(restores, name));
   const node = await openRecordedNode({
     image: imageOf(entries, to.from === 'the snapshot' ? { ...snapshot, membership } : start),
     directory: to.directory,

@@ -6,7 +6,8 @@ import { LogIndex, NodeId } from '@lockstep/contract/ids';
 import { Secret } from '@lockstep/contract/secret';
 import { emptyMemoryLogImage, type MemoryLogImage } from '@lockstep/core/log/memory-log';
 import { encodeMembershipChange } from '@lockstep/core/raft/membership-codec';
-import type { Membership, SnapshotMeta } from '@lockstep/core/raft/types';
+import { encodeMembers } from '@lockstep/core/raft/roster-codec';
+import type { Entry, Membership, MembershipChange, SnapshotMeta } from '@lockstep/core/raft/types';
 import { staticSeal } from '@lockstep/seal/seals';
 import { foundCluster } from '../initialise-cluster.ts';
 import type { StateDb } from '../state/state-db.ts';
@@ -55,10 +56,12 @@ async function recordIn(directory: string, to: { readonly folder: string; readon
   await story.goOn();
   const endedMs = first.clock.wallMs();
   const image = first.image();
+  const saved = story.savedFile;
+  if (saved === undefined) throw new Error('the story restores its state');
   await first.close();
 
-  // A later run: another term, with a learner that joined.
-  const second = await openRecordedNode({ ...place, image: withLearner(image), startMs: endedMs });
+  // A later run: another term, with a learner that came and went.
+  const second = await openRecordedNode({ ...place, image: withMembers(image), startMs: endedMs });
   await second.ask({ operation: 'write', path: 'secret/data/last', data: { data: { n: 2 } }, token: rootToken });
   const answers = await answersOf(second, rootToken);
   const last = await takeSnapshot(second.state);
@@ -74,7 +77,7 @@ async function recordIn(directory: string, to: { readonly folder: string; readon
     answers,
   };
   await second.close();
-  writeRecording(to.folder, { recording, entries, snapshot });
+  writeRecording(to.folder, { recording, entries, snapshot, saved });
 }
 
 const fileOf = (directory: string, id: string): string =>
@@ -92,17 +95,22 @@ function metaOf(taken: { readonly id: string; readonly index: LogIndex }, image:
   return { ...taken, term: entry.term, membership };
 }
 
-function withLearner(image: MemoryLogImage): MemoryLogImage {
+function withMembers(image: MemoryLogImage): MemoryLogImage {
   const last = image.entries.at(-1);
   if (last === undefined) throw new Error('the log is empty');
-  const index = LogIndex(last.index + 1);
-  const steps = [{ kind: 'add-learner', node: NodeId(2) }] as const;
-  const data = encodeMembershipChange({ transition: 'auto', steps, context: new Uint8Array(0) });
-  return {
-    ...image,
-    hardState: { ...image.hardState, commit: index },
-    entries: [...image.entries, { index, term: last.term, type: 'membership', data }],
-  };
+  const node = NodeId(2);
+  const at = { peerAddress: '127.0.0.1:2', apiAddress: 'https://127.0.0.1:3', grpcAddress: '127.0.0.1:4' };
+  const member = { node, name: 'n2', ...at, pin: 'ab'.repeat(32), incarnation: 7 };
+  const changes: readonly MembershipChange[] = [
+    { transition: 'auto', steps: [{ kind: 'add-learner', node }], context: encodeMembers([member]) },
+    { transition: 'auto', steps: [{ kind: 'remove', node }], context: new Uint8Array(0) },
+  ];
+  const added = changes.map((change, position): Entry => {
+    const data = encodeMembershipChange(change);
+    return { index: LogIndex(last.index + 1 + position), term: last.term, type: 'membership', data };
+  });
+  const commit = LogIndex(last.index + added.length);
+  return { ...image, hardState: { ...image.hardState, commit }, entries: [...image.entries, ...added] };
 }
 
 async function answersOf(node: RecordedNode, token: string): Promise<Recording['answers']> {

@@ -41,6 +41,7 @@ export interface Asked {
 }
 
 export interface RecordedNode {
+  readonly clusterId: string;
   readonly host: Host;
   readonly state: StateDb;
   readonly keeper: SealKeeper;
@@ -96,6 +97,7 @@ export async function openRecordedNode(of: RecordedNodeOptions): Promise<Recorde
   await until('the node leads', () => consensus.status().raft.role === 'leader');
   return {
     ...own,
+    clusterId: of.clusterId,
     host,
     consensus,
     clock,

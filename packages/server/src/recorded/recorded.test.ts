@@ -8,6 +8,7 @@ import { pkiFacts } from '@lockstep/engine-pki/facts';
 import { systemFacts } from '@lockstep/engine-system/facts';
 import { policyFacts } from '@lockstep/policy/facts';
 import { afterEach, describe, expect, it } from 'vitest';
+import { decodeControlEntry } from '../control-entry.ts';
 import * as engines from '../engines.ts';
 import { hostFacts } from '../host-facts.ts';
 import { openState, type StateDb } from '../state/state-db.ts';
@@ -150,6 +151,12 @@ describe('some recording', () => {
         .map((number) => `${kind} ${number}`),
     );
     expect(missing).toEqual([]);
+  });
+
+  it('restores the state in the middle, and goes on from there', async () => {
+    const controls = recordings.flatMap((folder) => readEntries(folder).filter((entry) => entry.type === 'control'));
+    expect(controls.some((entry) => decodeControlEntry(entry.data).restore !== undefined)).toBe(true);
+    expect((await transactions()).some((transaction) => transaction.restoredIndex > 0)).toBe(true);
   });
 
   it('has every kind of entry, of expectation and of remembered outcome', async () => {

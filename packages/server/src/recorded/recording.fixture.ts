@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { JsonObject } from '@lockstep/contract/json';
 import { LogIndex, Term } from '@lockstep/contract/ids';
@@ -21,6 +21,7 @@ import type { Asked } from './recorded-node.fixture.ts';
 // A recording: testdata/recorded/<name>/recording.json   keys, and what the log must come to
 //                                      /log.jsonl        one committed entry a line
 //                                      /snapshot.snap    the state at one of them, as a node wrote it
+//                                      /<id>.saved       what the log restores the state from, from v2 on
 
 /** For ever what an earlier version wrote. */
 export interface Recording {
@@ -43,20 +44,31 @@ export const snapshotPath = (folder: string): string => join(folder, 'snapshot.s
 /** Refuses a folder that is there already: what was recorded stays as it is. */
 export function writeRecording(
   folder: string,
-  recorded: { readonly recording: Recording; readonly entries: readonly Entry[]; readonly snapshot: Uint8Array },
+  recorded: {
+    readonly recording: Recording;
+    readonly entries: readonly Entry[];
+    readonly snapshot: Uint8Array;
+    readonly saved: Uint8Array;
+  },
 ): void {
-  const { recording, entries, snapshot } = recorded;
+  const { recording, entries, snapshot, saved } = recorded;
   mkdirSync(folder);
   const lines = entries.map(({ data, ...entry }) =>
     JSON.stringify({ ...entry, data: Buffer.from(data).toString('base64') }),
   );
   writeFileSync(join(folder, 'log.jsonl'), `${lines.join('\n')}\n`);
   writeFileSync(snapshotPath(folder), snapshot);
+  writeFileSync(join(folder, `${Buffer.from(saved.subarray(-32)).toString('hex')}.saved`), saved);
   writeFileSync(join(folder, 'recording.json'), `${JSON.stringify(recording, undefined, 2)}\n`);
 }
 
 export function readRecording(folder: string): Recording {
   return JSON.parse(readFileSync(join(folder, 'recording.json'), 'utf8'));
+}
+
+/** The files that the log restores the state from, by name. */
+export function savedFiles(folder: string): readonly string[] {
+  return readdirSync(folder).filter((name) => name.endsWith('.saved'));
 }
 
 export function readEntries(folder: string): readonly Entry[] {

@@ -8,6 +8,7 @@ import { rememberedMs } from '../limits.ts';
 import { systemMount } from '../mounts.ts';
 import { sweep } from '../sweep.ts';
 import { encodeTransaction, type FactRecord, type HostExpect } from '../transaction.ts';
+import { saveToMemory } from '../saved/save-to-memory.fixture.ts';
 import { type Asked, recordedDeadlineMs, type RecordedNode, until } from './recorded-node.fixture.ts';
 
 /**
@@ -17,6 +18,7 @@ import { type Asked, recordedDeadlineMs, type RecordedNode, until } from './reco
 export class Story {
   readonly #node: RecordedNode;
   readonly #rootToken: string;
+  #savedFile: Buffer | undefined;
 
   constructor(node: RecordedNode, rootToken: string) {
     this.#node = node;
@@ -36,8 +38,9 @@ export class Story {
     await this.#authority();
   }
 
-  /** From the snapshot on: with another key, and with what only time brings. */
+  /** From the snapshot on: restored once, with another key, and with what only time brings. */
   async goOn(): Promise<void> {
+    await this.#restore();
     await this.#rotateKeyring();
     await this.#certificates();
     await this.#tokens();
@@ -158,6 +161,22 @@ export class Story {
     await this.#recordFacts({ facts: [fact], expects: [{ kind: 'unchanged', mount, key: 'config', version: 1 }] });
   }
 
+  /** What the node restored its state from: a file that a replay must have at hand. */
+  get savedFile(): Buffer | undefined {
+    return this.#savedFile;
+  }
+
+  async #restore(): Promise<void> {
+    const { consensus, folder, machine, restores, state } = this.#node;
+    this.#savedFile = await saveToMemory(this.#node);
+    const { id: savedId } = await folder.write(once(this.#savedFile), () => undefined);
+    await this.#write('secret/data/undone', { data: { by: 'the restore' } });
+    const restore = { savedId, timeMs: machine.lastTimeMs(), versionOffset: 0 };
+    const data = encodeControlEntry({ seal: undefined, founding: new Uint8Array(0), restore });
+    consensus.proposeControl(data, () => undefined);
+    await until('the state is restored', () => state.restored !== undefined && restores.pending === undefined);
+  }
+
   async #rotateKeyring(): Promise<void> {
     const { consensus, keeper, clock } = this.#node;
     const seal = keeper.barrier.rotated({ nowMs: clock.wallMs() });
@@ -204,6 +223,10 @@ export class Story {
   #ask(asked: Asked): Promise<Reply> {
     return this.#node.ask({ token: this.#rootToken, ...asked });
   }
+}
+
+async function* once(file: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield file;
 }
 
 function keysOf(data: JsonObject | undefined): readonly string[] {

@@ -6,7 +6,7 @@ import { encodeControlEntry } from '../control-entry.ts';
 import { playRecording } from '../recorded/play-recording.fixture.ts';
 import { openRecordedNode, type RecordedNode, until } from '../recorded/recorded-node.fixture.ts';
 import { readRecording, recordingsFolder } from '../recorded/recording.fixture.ts';
-import { SnapshotSaver } from '../saved/save-snapshot.ts';
+import { saveToMemory } from '../saved/save-to-memory.fixture.ts';
 
 const recording = join(recordingsFolder, 'v1');
 const { clusterId, rootToken, staticKey, endMs } = readRecording(recording);
@@ -35,22 +35,7 @@ async function restart(): Promise<void> {
   });
 }
 
-async function save(): Promise<Buffer> {
-  const { chunks, close } = await new SnapshotSaver({
-    state: node.state,
-    keeper: node.keeper,
-    consensus: node.consensus,
-    factVersion: () => 1,
-    logTimeMs: node.machine.lastTimeMs,
-    wallMs: node.clock.wallMs,
-    nodeName: 'n1',
-    clusterId,
-  }).save();
-  const pieces: Uint8Array[] = [];
-  for await (const piece of chunks) pieces.push(piece);
-  await close();
-  return Buffer.concat(pieces);
-}
+const save = (): Promise<Buffer> => saveToMemory(node);
 
 const idOf = (file: Buffer): string => file.subarray(-32).toString('hex');
 

@@ -7,7 +7,7 @@ import type { Membership } from '@lockstep/core/raft/types';
 import { playRecording } from '../recorded/play-recording.fixture.ts';
 import { type Asked, recordedDeadlineMs, type RecordedNode } from '../recorded/recorded-node.fixture.ts';
 import { readRecording, recordingsFolder } from '../recorded/recording.fixture.ts';
-import { SnapshotSaver } from '../saved/save-snapshot.ts';
+import { saveToMemory } from '../saved/save-to-memory.fixture.ts';
 import { type RestoreDone, Restorer } from './restore-snapshot.ts';
 
 const recording = join(recordingsFolder, 'v1');
@@ -36,16 +36,6 @@ export async function openRestoringNode(
   const node = await playRecording(recording, { directory, from: 'the first entry', ...of });
   const { state, keeper, consensus, positions, folder, restores, host, clock } = node;
   const clusterId = recordedClusterId;
-  const saver = new SnapshotSaver({
-    state,
-    keeper,
-    consensus,
-    factVersion: () => host.factVersion,
-    logTimeMs: node.machine.lastTimeMs,
-    wallMs: clock.wallMs,
-    nodeName: 'n1',
-    clusterId,
-  });
   const restorer = new Restorer({
     clusterId,
     state,
@@ -65,13 +55,7 @@ export async function openRestoringNode(
     directory,
     restorer,
     ask: (asked) => node.ask({ ...asked, token: rootToken }),
-    save: async () => {
-      const { chunks, close } = await saver.save();
-      const pieces: Uint8Array[] = [];
-      for await (const piece of chunks) pieces.push(piece);
-      await close();
-      return Buffer.concat(pieces);
-    },
+    save: () => saveToMemory(node),
     restore: (file, { force = false } = {}) =>
       restorer.restore({ data: inPieces(file), force, signal: new AbortController().signal }),
     close: async () => {

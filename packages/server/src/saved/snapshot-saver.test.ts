@@ -6,7 +6,8 @@ import { playRecording } from '../recorded/play-recording.fixture.ts';
 import type { RecordedNode } from '../recorded/recorded-node.fixture.ts';
 import { recordingsFolder } from '../recorded/recording.fixture.ts';
 import { savesAtOnceMax } from './limits.ts';
-import { SnapshotSaver } from './save-snapshot.ts';
+import type { SnapshotSaver } from './save-snapshot.ts';
+import { saverOf } from './save-to-memory.fixture.ts';
 
 let node: RecordedNode;
 let directory: string;
@@ -18,16 +19,7 @@ afterEach(async () => {
 async function openSaver(): Promise<SnapshotSaver> {
   directory = mkdtempSync(join(tmpdir(), 'lockstep-saver-'));
   node = await playRecording(join(recordingsFolder, 'v1'), { directory, from: 'the first entry' });
-  return new SnapshotSaver({
-    state: node.state,
-    keeper: node.keeper,
-    consensus: node.consensus,
-    factVersion: () => node.host.factVersion,
-    logTimeMs: node.clock.wallMs,
-    wallMs: node.clock.wallMs,
-    nodeName: 'n1',
-    clusterId: 'recorded-v1',
-  });
+  return saverOf(node);
 }
 
 test('no more snapshots are saved at once than the bound; one that is closed makes room, once', async () => {
