@@ -179,6 +179,9 @@ export function spaceOf(level: DiskLevel): DiskSpace {
   return { ...roomy, level, freeBytes: { ok: 9_000, low: 1_500, full: 900, exhausted: 100 }[level] };
 }
 
+/** Longer than anything takes that a test waits for. */
+const untilMsMax = 60_000;
+
 /** What a node begins with besides its options: what was on its disk. */
 export type TestStart = Partial<Omit<NodeOptions, 'machine'>> & {
   readonly image?: MemoryLogImage;
@@ -292,9 +295,9 @@ export class TestNodes {
   }
 
   /** Passes time until the claim holds. */
-  until(claim: () => boolean, ms: number = 60_000): void {
-    for (const endMs = this.time.nowMs + ms; !claim(); this.time.pass(10)) {
-      if (this.time.nowMs >= endMs) throw new Error(`not so within ${ms} ms`);
+  until(claim: () => boolean, stepMs: number = 10): void {
+    for (const endMs = this.time.nowMs + untilMsMax; !claim(); this.time.pass(stepMs)) {
+      if (this.time.nowMs >= endMs) throw new Error(`not so within ${untilMsMax} ms`);
     }
   }
 

@@ -84,7 +84,7 @@ async function openChecked(options: LevelLogOptions): Promise<OpenedLog> {
 }
 
 /** A node that lost a part of its log may have voted, or acknowledged an entry, without knowing it: only the others can tell what was lost. */
-function withAdvice(error: unknown, directory: string): unknown {
+export function withAdvice(error: unknown, directory: string): unknown {
   const isLevelDbs = !(error instanceof LockstepError) && isCorruption(error);
   const found = isLevelDbs ? damaged(`log in ${directory}`, innermostMessage(error), error) : error;
   if (!(found instanceof LockstepError) || found.code !== 'damaged') return found;
@@ -100,7 +100,7 @@ interface LogHead {
 
 const untouched: Mark = { term: Term(0), vote: NodeId(0), lastIndex: LogIndex(0) };
 
-async function openDatabase(directory: string): Promise<LogDatabase> {
+export async function openDatabase(directory: string): Promise<LogDatabase> {
   const database = new Level<Uint8Array, Uint8Array>(directory, {
     keyEncoding: 'view',
     valueEncoding: 'view',
@@ -119,7 +119,7 @@ async function openDatabase(directory: string): Promise<LogDatabase> {
 }
 
 /** Undefined in a directory that holds no log. */
-async function readHead(database: LogDatabase): Promise<LogHead | undefined> {
+export async function readHead(database: LogDatabase): Promise<LogHead | undefined> {
   const [meta, hardState] = await database.getMany([metaKey, hardStateKey]);
   if (meta !== undefined && hardState !== undefined) {
     return { meta: decodeMeta(meta), hardState: decodeHardState(hardState) };
@@ -156,7 +156,10 @@ function firstMarker(directory: string, stored: StoredLog): Promise<Marker> {
   return Marker.create(directory, untouched);
 }
 
-function requireIdentity(found: LogIdentity, options: LevelLogOptions): void {
+export function requireIdentity(
+  found: LogIdentity,
+  options: Pick<LevelLogOptions, 'directory' | 'clusterId' | 'node'>,
+): void {
   const { directory, clusterId, node } = options;
   if (found.clusterId !== clusterId) {
     throw new LockstepError(

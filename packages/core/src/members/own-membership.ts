@@ -71,9 +71,8 @@ export class OwnMembership {
     this.#told = standing;
     log('refused-by-member', { by, ...refusal });
     this.#follow();
-    if (!isSilenced(standing)) return;
     core.stepDown();
-    if (refusal.kind !== 'removed') return;
+    if (standing !== 'left-behind' || refusal.kind !== 'removed') return;
     // After a restart nobody may be there to say it again.
     store.saveMembership(leftBehind(this.current, id, refusal.epoch), this.history.index, () => undefined);
   }
