@@ -75,7 +75,10 @@ test.each(crashes)('two voters are replaced at once, and the leader crashes %s',
   };
   pass(nodes, leaders, isSettled);
   const { voters } = membershipOf(nodes.leader());
-  expect([[1, 2, 3], [leader.id, 4, 5]]).toContainEqual(voters);
+  expect([
+    [1, 2, 3],
+    [leader.id, 4, 5],
+  ]).toContainEqual(voters);
   write(nodes, nodes.leader(), 'afterwards');
   expect(nodes.leader().machine.texts.map((text) => text.split(':')[1])).toEqual(['acknowledged', 'afterwards']);
 });
