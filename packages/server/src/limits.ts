@@ -24,6 +24,8 @@ export const offloadQueueMax = 64;
 export const offloadWorkersMax = 2;
 /** What one transaction of the sweeper forgets: some tens of kilobytes, applied in a few milliseconds, so that requests go between. */
 export const sweepKeysMax = 512;
+/** Tokens that one round looks at for those whose ancestors have ended: a million are walked in five hours, at no cost to speak of. */
+export const sweepWalkMax = 256;
 /** Disabled mounts looked at in one round. One is enough: the next round takes the next. */
 export const disabledMountsMax = 1;
 /** How often a leader looks for what is over. What has expired is refused at once; only its room is freed later. */

@@ -36,7 +36,7 @@ import { Offload } from './offload.ts';
 import { Positions } from './positions.ts';
 import type { PendingRestore, Restores } from './restore/restores.ts';
 import { SealKeeper } from './seal-keeper.ts';
-import { sweep } from './sweep.ts';
+import { newSweepCursor, sweep } from './sweep.ts';
 import { Sweeper } from './sweeper.ts';
 import { openState, type StateDb } from './state/state-db.ts';
 
@@ -364,9 +364,10 @@ async function listen(
 }
 
 function sweeperOf(of: Pick<DoorParts, 'keeper' | 'consensus' | 'log'> & { readonly host: Host }): Sweeper {
+  const cursor = newSweepCursor();
   return new Sweeper({
     isDue: () => !of.keeper.isSealed && of.consensus.status().raft.role === 'leader',
-    sweep: (deadline) => sweep(of.host, deadline),
+    sweep: (deadline) => sweep(of.host, deadline, cursor),
     onFault: (error) => of.log.error('sweep-failed', faultFields(error)),
   });
 }

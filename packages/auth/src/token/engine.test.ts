@@ -9,7 +9,7 @@ import { Secret } from '@lockstep/contract/secret';
 import { holds, type TriedEngine, tryEngine } from '@lockstep/contract/try-engine';
 import { createRootToken } from './create-root-token.ts';
 import { tokenEngine } from './engine.ts';
-import { expiredTokens } from './expired-tokens.ts';
+import { deadTokens, expiredTokens } from './ended-tokens.ts';
 import { type TokenFact, tokenFacts } from './facts.ts';
 import { saltKey } from './keys.ts';
 import { ancestorsMax, metaKeysMax, policiesPerTokenMax, tokenLengthMax, usesMax } from './limits.ts';
@@ -626,8 +626,9 @@ describe('the sweeper', () => {
     const made = [];
     for (const ttl of ['3s', '1s', '2s']) made.push(await store.create(store.root, { ttl, policies: ['default'] }));
     const state = store.tried.state.readable;
-    expect((await expiredTokens(state, store.tried.nowMs() + 999, 10)).facts).toEqual([]);
-    const two = await expiredTokens(state, store.tried.nowMs() + 3_000, 2);
+    expect((await expiredTokens(state, { nowMs: store.tried.nowMs() + 999, from: '', limit: 10 })).facts).toEqual([]);
+    const nowMs = store.tried.nowMs() + 3_000;
+    const two = await expiredTokens(state, { nowMs, from: '', limit: 2 });
     expect(two.facts).toHaveLength(2);
     expect(two.expects).toHaveLength(2);
     store.tried.advance(3_000);
@@ -635,14 +636,54 @@ describe('the sweeper', () => {
     const [last, first, second] = made.map(({ accessor }) => state.get(`accessor/${accessor}`));
     expect([first, second]).toEqual([undefined, undefined]);
     expect(last).toBeDefined();
+    const third = await expiredTokens(state, { nowMs, from: two.next, limit: 2 });
+    expect(third.facts).toHaveLength(1);
+    expect(await expiredTokens(state, { nowMs, from: third.next, limit: 0 })).toMatchObject({ next: third.next });
   });
 
   it('finds the state changed where a token was renewed before its decision was ordered', async () => {
     const { store } = await withUser();
     const { clientToken } = await store.create(store.root, { ttl: '10s', policies: ['default'] });
-    const found = await expiredTokens(store.tried.state.readable, store.tried.nowMs() + 10_000, 10);
+    const nowMs = store.tried.nowMs() + 10_000;
+    const found = await expiredTokens(store.tried.state.readable, { nowMs, from: '', limit: 10 });
     await store.as(clientToken, 'write', 'renew-self');
     expect(store.tried.record({ ...found, reply: {} }).kind).toBe('conflict');
     expect(store.find(clientToken)).toBeDefined();
+  });
+
+  it('finds what is dead without an expiry of its own, a stretch at a time: descendants of the ended, and tokens used up', async () => {
+    const { store, user } = await withUser({ policies: ['web'], ttl: '10h' });
+    const { state } = store.tried;
+    const parent = (await store.create(store.root, { policies: ['root'] })).clientToken;
+    const child = (await store.create(parent, { policies: ['root'] })).clientToken;
+    const grandchild = (await store.create(child, { policies: ['root'] })).clientToken;
+    const once = (await store.create(store.root, { policies: ['root'], num_uses: 1 })).clientToken;
+    const [childId, grandchildId, onceId] = [child, grandchild, once].map((token) => store.find(token)?.id ?? '');
+    const use = useOf(store.find(once) ?? expect.unreachable());
+    store.tried.record({ facts: use === undefined ? [] : [use.fact], reply: {} });
+    await store.as(store.root, 'write', 'revoke', { token: parent });
+    const walked: string[] = [];
+    let from = '';
+    do {
+      const found = await deadTokens(state.readable, { nowMs: store.tried.nowMs(), from, limit: 2 });
+      walked.push(...found.expects.map(({ key }) => key));
+      expect(store.tried.record({ ...found, reply: {} }).kind).toBe('applied');
+      from = found.next;
+    } while (from !== '');
+    expect(walked.toSorted()).toEqual([childId, grandchildId, onceId].map((id) => `token/${id}`).toSorted());
+    for (const key of walked) expect(state.readable.get(key)).toBeUndefined();
+    expect([store.find(user), store.find(store.root)]).not.toContain(undefined);
+    const accessors = (await store.as(store.root, 'list', 'accessors')).data?.['keys'];
+    expect(accessors).toHaveLength(2);
+    expect((await deadTokens(state.readable, { nowMs: store.tried.nowMs(), from: '', limit: 9 })).facts).toEqual([]);
+  });
+
+  it('leaves the mark of a token that released its children', async () => {
+    const { store, user } = await withUser();
+    const child = (await store.create(user)).clientToken;
+    await store.as(store.root, 'write', 'revoke-orphan', { token: user });
+    const found = await deadTokens(store.tried.state.readable, { nowMs: store.tried.nowMs(), from: '', limit: 9 });
+    expect(found.facts).toEqual([]);
+    expect(store.find(child)).toBeDefined();
   });
 });

@@ -5,9 +5,11 @@ export const saltKey = 'salt';
 
 export const accessorPrefix = 'accessor/';
 
+export const tokenPrefix = 'token/';
+
 /** The token's record. */
 export function tokenKey(id: string): string {
-  return `token/${id}`;
+  return `${tokenPrefix}${id}`;
 }
 
 /** Holds the id. */
