@@ -6,8 +6,8 @@ import type { Fault, Injected } from './fault.ts';
 import { comesTrue, pick } from './wait.ts';
 
 const outcomeWithinMs = 20_000;
-/** How a node that refuses damaged data ends. */
-export const exitOfRefusal = 65;
+/** How a node that refuses its data ends: because they are damaged, or because they are not whole. */
+export const exitsOfRefusal: readonly number[] = [65, 1];
 
 /** Files of a stopped node that were changed while it was down. It must refuse them and say why, or lose nothing by them. */
 export const damageFaults: readonly Fault[] = [
@@ -37,10 +37,10 @@ async function damaged(
   const file = pick(filesBelow(join(home, how.folder), how.files), arena.random);
   how.change(file, arena.random);
   const logged = arena.logBytes(node);
-  arena.mayExit(node, [exitOfRefusal]);
-  const before = arena.exitsOf(node, exitOfRefusal);
+  arena.mayExit(node, exitsOfRefusal);
+  const before = refusals(arena, node);
   arena.start(node);
-  const isRefused = (): boolean => arena.exitsOf(node, exitOfRefusal) > before;
+  const isRefused = (): boolean => refusals(arena, node) > before;
   return {
     target: `${node.name}, ${file.slice(home.length + 1)}`,
     heal: async () => {
@@ -55,6 +55,10 @@ async function damaged(
       return 'started: nothing that counts was in it';
     },
   };
+}
+
+function refusals(arena: Arena, node: DevNode): number {
+  return exitsOfRefusal.reduce((total, code) => total + arena.exitsOf(node, code), 0);
 }
 
 async function restore(
