@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHmac } from 'node:crypto';
 import { LockstepError } from '@lockstep/contract/errors';
 import type { TimeMs } from '@lockstep/contract/ids';
 import type { ReadableState } from '@lockstep/contract/state';
@@ -30,8 +30,12 @@ export interface RememberedOutcome {
   readonly isFromResult: boolean;
 }
 
-/** The state key for an idempotency key: scoped to token, path and body, so that one key can't answer another request. */
+/**
+ * The state key for an idempotency key: scoped to token, path and body, so that one key can't answer another request. State keys lie in
+ * plain on the disk, and the body may hold a password: without the cluster's secret salt nothing can be tried against the hash.
+ */
 export function rememberedKey(scope: {
+  readonly salt: Uint8Array;
   readonly idempotencyKey: string;
   readonly tokenId: string;
   readonly path: string;
@@ -49,7 +53,8 @@ export function rememberedKey(scope: {
     );
   }
   const parts = [idempotencyKey, scope.tokenId, scope.path, scope.body];
-  const hash = createHash('sha256');
+  // No token begins so: its own hash under this salt is another.
+  const hash = createHmac('sha256', scope.salt).update('once\0');
   for (const part of parts) hash.update(`${Buffer.byteLength(part)}:`).update(part);
   return `once/${hash.digest('base64url')}`;
 }

@@ -1,4 +1,4 @@
-import { createPrivateKey } from 'node:crypto';
+import { createHash, createPrivateKey } from 'node:crypto';
 import { csrPem, trialKey } from '@lockstep/engine-pki/trial-pki.fixture';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { plaintextOnDisk } from './plaintext-on-disk.fixture.ts';
@@ -41,6 +41,27 @@ test('a repeat of what is stored nowhere is no option, whoever made the key', as
     const refused = await once('leaf-1', path, { common_name: 'a.example.com', ...body });
     expect([path, refused.status, refused.text]).toEqual([path, 400, expect.stringContaining('leave the key out')]);
   }
+});
+
+test('nothing on the disk lets a body be guessed: its hash takes a secret of the cluster', async () => {
+  const body = { data: { password: 'hunter2' } };
+  await node.call('POST', 'sys/mounts/secret', { body: { type: 'kv', options: { version: '2' } } });
+  expect((await once('known', 'secret/data/a', body)).status).toBe(200);
+  const { body: self } = await node.call('GET', 'auth/token/lookup-self');
+  expect(self['data']).toBeDefined();
+  await node.stop();
+  const { state } = await plaintextOnDisk(node.config);
+  const tokenIds = [...state.toString('latin1').matchAll(/token token\/([\w-]{43})/g)].map(([, id = '']) => id);
+  expect(tokenIds).not.toEqual([]);
+  const guesses = tokenIds.map((id) => {
+    const hash = createHash('sha256');
+    for (const part of ['known', id, 'write secret/data/a', JSON.stringify(body)])
+      hash.update(`${Buffer.byteLength(part)}:`).update(part);
+    return hash.digest('base64url');
+  });
+  expect(state.includes('host once/')).toBe(true);
+  for (const guess of guesses) expect(state.includes(guess)).toBe(false);
+  await node.start();
 });
 
 test('no private key of a reply is in the log or the state, but an authority’s own, once, where it is kept to sign', async () => {

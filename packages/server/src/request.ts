@@ -1,4 +1,5 @@
 import { setTimeout } from 'node:timers/promises';
+import { readSalt } from '@lockstep/auth/token/token-id';
 import type { Decision, Reply } from '@lockstep/contract/engine';
 import { LockstepError } from '@lockstep/contract/errors';
 import { type Admitted, admit } from './admit.ts';
@@ -7,7 +8,7 @@ import type { DoorReply, DoorRequest } from './doors/door.ts';
 import type { Host } from './host.ts';
 import { type RememberedOutcome, recallOutcome, rememberedKey } from './idempotency.ts';
 import { decisionAttemptsMax, rememberedReplyBytesMax, repeaterLeavesMs } from './limits.ts';
-import { hostMount } from './mounts.ts';
+import { hostMount, tokenMount } from './mounts.ts';
 import type { Recorded } from './positions.ts';
 import { encodeTransaction, type FactRecord, type HostExpect, type Remembered } from './transaction.ts';
 import { deadlineOf } from './wait.ts';
@@ -132,6 +133,7 @@ interface Once {
 function onceOf(host: Host, request: DoorRequest, admitted: Admitted): Once | undefined {
   if (request.idempotencyKey === undefined) return undefined;
   const key = rememberedKey({
+    salt: readSalt(host.state(tokenMount)),
     idempotencyKey: request.idempotencyKey,
     tokenId: admitted.caller?.tokenId ?? '',
     path: `${request.operation} ${request.path}`,
