@@ -5,7 +5,11 @@ import { layers } from './layers.ts';
 import { filesWith, root } from './source-tree.ts';
 
 const rootPages = ['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', 'SECURITY.md', 'CHANGELOG.md'];
-const pages = [...rootPages, ...filesWith(['README.md'], ['packages', 'protos', 'benchmarks', 'deploy'])];
+const pages = [
+  ...rootPages,
+  ...filesWith(['README.md'], ['packages', 'protos', 'benchmarks', 'deploy']),
+  ...filesWith(['.md'], ['docs']),
+];
 const read = (path: string): string => readFileSync(join(root, path), 'utf8');
 const manifest: { readonly scripts: { readonly [name: string]: string } } = JSON.parse(read('package.json'));
 

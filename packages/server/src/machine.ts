@@ -106,6 +106,8 @@ export class Machine implements StateMachine {
 
   /** Once unsealed, or when the state is another one: the log's time as of the state, the same on every node. */
   restoreTime(): void {
+    // The keys of now are those of the state to come; the present one doesn't open.
+    if (this.#restores.pending?.seal !== undefined) return;
     const stored = this.#state.mountState(rootNamespace, hostMount).get(timeKey);
     const storedMs = stored === undefined ? 0 : Number(Buffer.from(stored).toString());
     this.#lastTimeMs = Math.max(storedMs, this.#state.restored?.timeMs ?? 0);

@@ -160,7 +160,7 @@ async function openMachine(
     autoSeal: staticSeal({ key: new Secret(Buffer.from(of.staticKey)), random: randomBytes }),
     random: randomBytes,
     onUnsealed: () => resume(),
-    onSealed: () => undefined,
+    onSealed: () => state.forgetPlaintext(),
   });
   const positions = new Positions(state.appliedIndex);
   const failures: unknown[] = [];
