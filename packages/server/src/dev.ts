@@ -76,9 +76,6 @@ function summary(cluster: DevCluster): object {
 }
 
 function greeting(cluster: DevCluster): string {
-  const [first] = cluster.nodes;
-  const { caFile } = cluster.files;
-  const tlsFlag = first?.http.startsWith('https') ? `--cacert ${caFile} ` : '';
   const rows = cluster.nodes.map(
     (node) => `  ${node.name}  HTTP ${node.http}  gRPC ${node.grpc}  pid ${node.process.pid ?? '-'}`,
   );
@@ -87,18 +84,34 @@ Lockstep is running: ${cluster.nodes.length} nodes on loopback, for development 
 
 ${rows.join('\n')}
 
-  CA file     ${caFile}
+  CA file     ${cluster.files.caFile}
   Root token  ${cluster.rootToken}
   Data        ${cluster.files.directory}
 
-Try:
+Try, in this checkout:
 
-  curl ${tlsFlag}-H "X-Vault-Token: ${cluster.rootToken}" -d '{"data":{"hello":"world"}}' ${first?.http ?? ''}/v1/secret/data/greeting
-
-  VAULT_ADDR=${first?.http ?? ''} VAULT_CACERT=${caFile} VAULT_TOKEN=${cluster.rootToken} scripts/lockstep kv get secret/greeting
-
-  grpcurl -cacert ${caFile} -import-path protos -proto lockstep/kv/v1/kv.proto -H "authorization: Bearer ${cluster.rootToken}" -d '{"mount":"secret","path":"greeting"}' ${first?.grpc ?? ''} lockstep.kv.v1.KvService/Get
-
+${commandsToCopy(cluster)
+  .map((command) => `  ${command}\n`)
+  .join('\n')}
 Ctrl-C stops it all.
 `;
+}
+
+/** For a POSIX shell, whatever is in the paths. */
+function commandsToCopy({ nodes: [first], files, rootToken }: DevCluster): readonly string[] {
+  if (first === undefined) return [];
+  const isPlain = first.http.startsWith('http:');
+  const caFile = shellWord(files.caFile);
+  const settings = (address: string): string =>
+    `VAULT_ADDR=${address} ${isPlain ? '' : `VAULT_CACERT=${caFile} `}VAULT_TOKEN=${rootToken}`;
+  return [
+    `curl ${isPlain ? '' : `--cacert ${caFile} `}-H "X-Vault-Token: ${rootToken}" -d '{"data":{"hello":"world"}}' ${first.http}/v1/secret/data/greeting`,
+    `${settings(first.http)} scripts/lockstep kv get secret/greeting`,
+    `${settings(isPlain ? `http://${first.grpc}` : first.grpc)} scripts/grpc read secret/data/greeting`,
+  ];
+}
+
+/** As one word, whatever is in it (POSIX.1-2017, Shell Command Language 2.2.2). */
+function shellWord(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }

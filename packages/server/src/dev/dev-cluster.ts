@@ -2,6 +2,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { LockstepError } from '@lockstep/contract/errors';
 import { type AdminAnswer, adminCall } from './admin-call.ts';
 import { type ClusterChoice, type ClusterFiles, type DevNodeFiles, openClusterFiles } from './cluster-files.ts';
+import { lockFolder } from './folder-lock.ts';
 import { NodeProcess } from './node-process.ts';
 
 /** A cold start of three processes on two busy cores takes a few seconds; an election at most four more. */
@@ -19,13 +20,20 @@ export class DevCluster {
   /** What each node's process is started with besides its configuration. */
   readonly nodeArguments: readonly string[];
   readonly #report: (line: string) => void;
+  /** Gives the folder back. */
+  readonly #release: () => void;
   #rootToken = '';
 
   private constructor(
     files: ClusterFiles,
-    options: { readonly report: (line: string) => void; readonly nodeArguments?: readonly string[] },
+    options: {
+      readonly report: (line: string) => void;
+      readonly nodeArguments?: readonly string[];
+      readonly release: () => void;
+    },
   ) {
     this.files = files;
+    this.#release = options.release;
     this.#report = options.report;
     this.nodeArguments = options.nodeArguments ?? [];
     this.nodes = files.nodes.map((node) => ({ ...node, process: new NodeProcess(node) }));
@@ -36,7 +44,12 @@ export class DevCluster {
     choice: ClusterChoice,
     options: { readonly report: (line: string) => void; readonly nodeArguments?: readonly string[] },
   ): Promise<DevCluster> {
-    const cluster = new DevCluster(await openClusterFiles(choice), options);
+    const release = lockFolder(choice.directory);
+    const files = await openClusterFiles(choice).catch((error: unknown) => {
+      release();
+      throw error;
+    });
+    const cluster = new DevCluster(files, { ...options, release });
     for (const node of cluster.nodes) node.process.start({ nodeArguments: cluster.nodeArguments });
     try {
       await cluster.#setUp();
@@ -93,6 +106,7 @@ export class DevCluster {
 
   async stop(): Promise<void> {
     await Promise.all(this.nodes.map((node) => node.process.stop()));
+    this.#release();
   }
 
   async #setUp(): Promise<void> {
