@@ -71,4 +71,5 @@ export const entryPoints: readonly { readonly path: RegExp; readonly because: st
   { path: /^scripts\/(run|setup)\.mjs$/, because: 'package.json starts it, on whatever Node there is' },
   { path: /^scripts\/(test|fix|demo|examples|record)\.ts$/, because: 'package.json starts it' },
   { path: /^scripts\/unit-tests\.ts$/, because: 'scripts/test.ts starts it as a process of its own' },
+  { path: /^scripts\/grpc\.ts$/, because: 'scripts/grpc starts it' },
 ];
