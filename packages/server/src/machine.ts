@@ -95,7 +95,9 @@ export class Machine implements StateMachine {
       for (const entry of entries) {
         if (entry.index >= (pending?.index ?? Number.POSITIVE_INFINITY)) break;
         // Offered again, after some of them were applied, or a restore passed them.
-        if (entry.index > this.#state.appliedIndex) this.#applyEntry(entry);
+        if (entry.index <= this.#state.appliedIndex) continue;
+        if (this.#beginsRestore(entry)) return false;
+        this.#applyEntry(entry);
       }
     } catch (error) {
       // An entry that can't be opened is damage: going on would make this node differ from the others.
@@ -111,6 +113,15 @@ export class Machine implements StateMachine {
     const stored = this.#state.mountState(rootNamespace, hostMount).get(timeKey);
     const storedMs = stored === undefined ? 0 : Number(Buffer.from(stored).toString());
     this.#lastTimeMs = Math.max(storedMs, this.#state.restored?.timeMs ?? 0);
+  }
+
+  /** A restore that the control record knows of, and the state doesn't: it was replaced by one of before. */
+  #beginsRestore({ type, index, data }: CommittedEntry): boolean {
+    if (type !== 'control') return false;
+    const { seal, restore } = decodeControlEntry(data);
+    if (restore === undefined) return false;
+    this.#restores.begin({ index, restore, seal });
+    return true;
   }
 
   #applyEntry(entry: CommittedEntry): void {

@@ -1,11 +1,14 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { encodeControlEntry } from '../control-entry.ts';
 import { playRecording } from '../recorded/play-recording.fixture.ts';
 import { openRecordedNode, type RecordedNode, until } from '../recorded/recorded-node.fixture.ts';
+import { takeSnapshot } from '../recorded/record.fixture.ts';
 import { readRecording, recordingsFolder } from '../recorded/recording.fixture.ts';
+import { openState } from '../state/state-db.ts';
+import { snapshotsDirectory } from '../state/state-directory.ts';
 import { saveToMemory } from '../saved/save-to-memory.fixture.ts';
 
 const recording = join(recordingsFolder, 'v1');
@@ -22,17 +25,13 @@ async function begin(): Promise<void> {
   node = await playRecording(recording, { directory, from: 'the first entry' });
 }
 
+const place = () => ({ directory, clusterId, staticKey: Buffer.from(staticKey, 'hex'), startMs: endMs });
+
 /** Ends the process as it were, and starts it again. */
 async function restart(): Promise<void> {
   const image = node.image();
   await node.close();
-  node = await openRecordedNode({
-    image,
-    directory,
-    clusterId,
-    staticKey: Buffer.from(staticKey, 'hex'),
-    startMs: endMs,
-  });
+  node = await openRecordedNode({ ...place(), image });
 }
 
 const save = (): Promise<Buffer> => saveToMemory(node);
@@ -114,6 +113,41 @@ describe('a restore whose file is nowhere yet', () => {
     await write(4);
     expect(await read()).toEqual({ n: 4 });
   });
+});
+
+test('a state that was replaced by one of before a restore, with the control record of after it, is restored again', async () => {
+  await begin();
+  await write(1);
+  const file = await save();
+  await give(file);
+  await write(2);
+  const earlier = await takeSnapshot(node.state);
+  order(idOf(file));
+  await until('it is in place', () => node.state.restored !== undefined && !isPending());
+  const { controlIndex, controlRecord, appliedIndex } = node.state;
+  const image = node.image();
+  const folder = snapshotsDirectory(join(directory, 'state'));
+  copyFileSync(join(folder, `${earlier.id}.snap`), join(directory, 'earlier'));
+  await node.close();
+
+  rmSync(join(directory, 'state'), { recursive: true });
+  const state = await openState({
+    directory: join(directory, 'state'),
+    clusterId,
+    values: () => undefined,
+    onFatal: () => expect.unreachable(),
+  });
+  renameSync(join(directory, 'earlier'), join(folder, `${earlier.id}.part`));
+  const { snapshot } = readRecording(recording);
+  const meta = { ...snapshot, ...earlier };
+  expect(await new Promise((resolve) => state.installSnapshot(meta, resolve))).toBe(true);
+  state.writeControl(controlIndex, controlRecord ?? expect.unreachable());
+  await state.close();
+
+  node = await openRecordedNode({ ...place(), image });
+  await until('the log is applied', () => node.state.appliedIndex >= appliedIndex);
+  expect(node.state.restored).toMatchObject({ index: appliedIndex });
+  expect(await read()).toEqual({ n: 1 });
 });
 
 test("the log's time is no earlier than when the restore was ordered, on a node that starts again as on one that ran", async () => {

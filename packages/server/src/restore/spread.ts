@@ -44,7 +44,8 @@ export function spreadToQuorum(options: SpreadOptions): Promise<boolean> {
       });
       stops.push(cancel);
     };
-    for (const node of membership().voters) if (node !== self) ask(node);
+    const { voters, votersOutgoing } = membership();
+    for (const node of new Set([...voters, ...votersOutgoing])) if (node !== self) ask(node);
   });
 }
 
