@@ -1,28 +1,19 @@
 import { assert, LockstepError } from '@lockstep/contract/errors';
-import { LogIndex, type Term } from '@lockstep/contract/ids';
+import { LogIndex } from '@lockstep/contract/ids';
 import type { Entry, HardState, Membership, PersistBatch, SnapshotMeta } from '../raft/types.ts';
-import { deletesPerBatchMax, markerIntervalMs, readChunkBytes, readChunkEntries, waitingCallsMax } from './limits.ts';
+import { deletesPerBatchMax, markerIntervalMs, waitingCallsMax } from './limits.ts';
 import type { LogDatabase, RecoveredLog } from './log-recovery.ts';
-import {
-  damaged,
-  decodeEntry,
-  encodeHardState,
-  encodeMeta,
-  EntryEncoding,
-  EntryKey,
-  hardStateKey,
-  indexOfKey,
-  type LogMeta,
-  metaKey,
-} from './log-records.ts';
+import { encodeHardState, encodeMeta, EntryKey, hardStateKey, type LogMeta, metaKey } from './log-records.ts';
 import type { LogStore, LogStoreStats } from './log-store.ts';
 import type { Mark, Marker } from './marker.ts';
+import { RecordLog, type RecordSize, type WriteBatch } from './record-log.ts';
 
 interface Opened {
   readonly database: LogDatabase;
   readonly marker: Marker;
   readonly meta: LogMeta;
   readonly recovered: RecoveredLog;
+  readonly recordSize: RecordSize;
   readonly onFatal: (error: Error) => void;
   readonly now: () => number;
   readonly onSync: (ms: number) => void;
@@ -35,7 +26,6 @@ interface Call {
   readonly run: () => Promise<() => void>;
 }
 
-type Batch = ReturnType<LogDatabase['batch']>;
 type ReadRange = Parameters<LogStore['read']>[0];
 
 /**
@@ -49,7 +39,7 @@ export class LevelLog implements LogStore {
   readonly #now: () => number;
   readonly #onSync: (ms: number) => void;
   readonly #key = new EntryKey();
-  readonly #encoding = new EntryEncoding();
+  readonly #log: RecordLog;
   readonly #calls: Call[] = [];
   /** Calls from outside among them. */
   #waiting = 0;
@@ -58,15 +48,10 @@ export class LevelLog implements LogStore {
 
   #meta: LogMeta;
   #hardState: HardState;
-  #lastIndex: number;
-  #lastTerm: Term;
-  #lastChecksum: number;
   /** How far the log certainly survives a crash: what the marker may promise. */
   #syncedIndex: number;
-  /** What the write under way has added and LevelDB can't show yet. */
-  readonly #fresh = new Map<number, { readonly term: Term; readonly checksum: number }>();
-  /** Entries before the log that are still on the disk. */
-  readonly #leftovers: { from: number; readonly until: number }[] = [];
+  /** Records before the log that are still on the disk. */
+  readonly #leftovers: number[] = [];
 
   #markedMs: number;
   #markerTimer: NodeJS.Timeout | undefined;
@@ -83,13 +68,12 @@ export class LevelLog implements LogStore {
     this.#onSync = opened.onSync;
     this.#meta = opened.meta;
     this.#hardState = recovered.stored.hardState;
-    this.#lastIndex = recovered.stored.lastIndex;
-    this.#lastTerm = recovered.lastTerm;
-    this.#lastChecksum = recovered.lastChecksum;
+    const { database, recordSize: size } = opened;
+    this.#log = new RecordLog({ database, recovered, chain: opened.meta.chain, size });
     // LevelDB rewrites what it recovers into a synced table before `open` returns.
-    this.#syncedIndex = this.#lastIndex;
+    this.#syncedIndex = this.#log.lastIndex;
     this.#markedMs = opened.now();
-    if (recovered.leftover !== undefined) this.#forgetLater(recovered.leftover);
+    this.#forgetLater(recovered.leftovers);
     this.#markLater();
   }
 
@@ -97,11 +81,11 @@ export class LevelLog implements LogStore {
     this.#enqueue('change', async () => {
       const mustSync = batches.some((batch) => batch.mustSync);
       const operations = this.#database.batch();
-      this.#fresh.clear();
       for (const batch of batches) this.#add(operations, batch);
+      this.#log.flush(operations);
       const { mark } = this.#marker;
       // A floor above the log's new end would make the next open refuse a sound log.
-      if (this.#lastIndex < mark.lastIndex) await this.#mark({ ...mark, lastIndex: LogIndex(this.#lastIndex) });
+      if (this.#log.lastIndex < mark.lastIndex) await this.#mark({ ...mark, lastIndex: LogIndex(this.#log.lastIndex) });
       await this.#commit(operations, mustSync);
       // A vote must be on the disk twice before it leaves: with a lost tail of LevelDB's log it could be given again.
       if (mustSync && this.#isVoteUnmarked()) await this.#mark(this.#floor());
@@ -112,27 +96,22 @@ export class LevelLog implements LogStore {
 
   read(range: ReadRange, done: (entries: readonly Entry[] | 'compacted') => void): void {
     this.#enqueue('read', async () => {
-      const found = range.from <= this.#meta.snapshot.index ? 'compacted' : await this.#entries(range);
+      const found = range.from <= this.#meta.snapshot.index ? 'compacted' : await this.#log.read(range);
       return () => done(found);
     });
   }
 
   compact(snapshot: SnapshotMeta, done: () => void): void {
     this.#enqueue('change', async () => {
-      const through = this.#meta.snapshot.index;
-      if (snapshot.index > through) {
-        const last = this.#recordAt(snapshot.index);
-        assert(
-          last.term === snapshot.term,
-          `compaction to ${snapshot.index} names term ${snapshot.term}, not ${last.term}`,
-        );
+      if (snapshot.index > this.#meta.snapshot.index) {
+        const { chain, dropped } = this.#log.compact(snapshot.index, snapshot.term);
         const isMembershipNewer = this.#meta.appliedMembershipIndex >= snapshot.index;
         const { membership, appliedMembershipIndex } = isMembershipNewer
           ? this.#meta
           : { membership: snapshot.membership, appliedMembershipIndex: snapshot.index };
-        this.#meta = { ...this.#meta, snapshot, chain: last.checksum, membership, appliedMembershipIndex };
+        this.#meta = { ...this.#meta, snapshot, chain, membership, appliedMembershipIndex };
         await this.#commit(this.#database.batch().put(metaKey, encodeMeta(this.#meta)), true);
-        this.#forgetLater({ from: through + 1, until: snapshot.index + 1 });
+        this.#forgetLater(dropped);
       }
       return done;
     });
@@ -199,129 +178,47 @@ export class LevelLog implements LogStore {
     this.#onFatal(new LockstepError('internal', `log store failed and is closed for good: ${message}`, { cause }));
   }
 
-  async #commit(operations: Batch, mustSync: boolean): Promise<void> {
+  async #commit(operations: WriteBatch, mustSync: boolean): Promise<void> {
     const start = this.#now();
     await operations.write({ sync: mustSync });
     this.#writes++;
-    this.#syncedIndex = mustSync ? this.#lastIndex : Math.min(this.#syncedIndex, this.#lastIndex);
+    this.#syncedIndex = mustSync ? this.#log.lastIndex : Math.min(this.#syncedIndex, this.#log.lastIndex);
     if (!mustSync) return;
     this.#syncs++;
     this.#lastSyncMs = this.#now() - start;
     this.#onSync(this.#lastSyncMs);
   }
 
-  #add(operations: Batch, batch: PersistBatch): void {
+  #add(operations: WriteBatch, batch: PersistBatch): void {
     if (batch.snapshot !== undefined) this.#beginAfter(operations, batch.snapshot);
-    if (batch.truncateFrom !== undefined) this.#truncate(operations, batch.truncateFrom);
-    for (const entry of batch.entries) this.#append(operations, entry);
+    if (batch.truncateFrom !== undefined) this.#log.truncate(operations, batch.truncateFrom);
+    for (const entry of batch.entries) this.#log.append(entry);
     if (batch.hardState === undefined) return;
     this.#hardState = batch.hardState;
     operations.put(hardStateKey, encodeHardState(batch.hardState));
   }
 
-  #beginAfter(operations: Batch, snapshot: SnapshotMeta): void {
-    const through = this.#meta.snapshot.index;
-    assert(snapshot.index >= through, `snapshot ${snapshot.index} is before the log, which begins after ${through}`);
-    // What lies behind the snapshot could be taken for its continuation after a crash; what lies before it can wait.
-    this.#delete(operations, { from: snapshot.index + 1, until: this.#lastIndex + 1 });
-    this.#forgetLater({ from: through + 1, until: Math.min(snapshot.index, this.#lastIndex) + 1 });
+  #beginAfter(operations: WriteBatch, snapshot: SnapshotMeta): void {
+    this.#forgetLater(this.#log.beginAfter(operations, snapshot));
     const { identity } = this.#meta;
     const { membership, index } = snapshot;
     this.#meta = { identity, snapshot, chain: 0, membership, appliedMembershipIndex: index };
     operations.put(metaKey, encodeMeta(this.#meta));
-    this.#lastIndex = index;
-    this.#lastTerm = snapshot.term;
-    this.#lastChecksum = 0;
   }
 
-  #truncate(operations: Batch, from: LogIndex): void {
-    assert(
-      from > this.#meta.snapshot.index,
-      `the log can't be cut at ${from}: it begins after ${this.#meta.snapshot.index}`,
-    );
-    if (from > this.#lastIndex) return;
-    const { term, checksum } = this.#recordAt(from - 1);
-    this.#delete(operations, { from, until: this.#lastIndex + 1 });
-    this.#lastIndex = from - 1;
-    this.#lastTerm = term;
-    this.#lastChecksum = checksum;
-  }
-
-  #append(operations: Batch, entry: Entry): void {
-    const next = this.#lastIndex + 1;
-    assert(entry.index === next, `entry ${entry.index} appended where the log expects ${next}`);
-    assert(
-      entry.term >= this.#lastTerm,
-      `entry ${next} has term ${entry.term}, below its predecessor's ${this.#lastTerm}`,
-    );
-    const { value, checksum } = this.#encoding.encode(entry, this.#lastChecksum);
-    // LevelDB copies key and value here and now, so that both buffers serve again.
-    operations.put(this.#key.of(next), value);
-    this.#fresh.set(next, { term: entry.term, checksum });
-    this.#lastIndex = next;
-    this.#lastTerm = entry.term;
-    this.#lastChecksum = checksum;
-  }
-
-  #delete(operations: Batch, range: { readonly from: number; readonly until: number }): void {
-    for (let index = range.from; index < range.until; index++) operations.del(this.#key.of(index));
-  }
-
-  /** Term and checksum of an entry in the log, or of the one that the log begins after. */
-  #recordAt(index: number): { readonly term: Term; readonly checksum: number } {
-    if (index === this.#meta.snapshot.index) return { term: this.#meta.snapshot.term, checksum: this.#meta.chain };
-    if (index === this.#lastIndex) return { term: this.#lastTerm, checksum: this.#lastChecksum };
-    assert(index > this.#meta.snapshot.index && index < this.#lastIndex, `entry ${index} is not in the log`);
-    const fresh = this.#fresh.get(index);
-    if (fresh !== undefined) return fresh;
-    const value = this.#database.getSync(this.#key.of(index));
-    if (value === undefined) throw damaged('log', `entry ${index} is missing`);
-    const { entry, checksum } = decodeEntry(LogIndex(index), value);
-    return { term: entry.term, checksum };
-  }
-
-  async #entries(range: ReadRange): Promise<readonly Entry[]> {
-    const until = Math.min(range.until, this.#lastIndex + 1);
-    const entries: Entry[] = [];
-    let bytes = 0;
-    const gte = Uint8Array.from(this.#key.of(range.from));
-    const lt = Uint8Array.from(this.#key.of(until));
-    const iterator = this.#database.iterator({ gte, lt, highWaterMarkBytes: readChunkBytes });
-    try {
-      while (range.from + entries.length < until) {
-        const page = await iterator.nextv(readChunkEntries);
-        if (page.length === 0) throw damaged('log', `entry ${range.from + entries.length} is missing`);
-        for (const [key, value] of page) {
-          const { entry } = decodeEntry(indexOfKey(key), value);
-          if (entry.index !== range.from + entries.length)
-            throw damaged('log', `an entry before ${entry.index} is missing`);
-          bytes += entry.data.length;
-          if (bytes > range.bytesMax && entries.length > 0) return entries;
-          entries.push(entry);
-        }
-      }
-      return entries;
-    } finally {
-      await iterator.close();
-    }
-  }
-
-  #forgetLater(range: { readonly from: number; readonly until: number }): void {
-    if (range.from >= range.until) return;
-    this.#leftovers.push({ ...range });
-    if (this.#leftovers.length === 1) this.#enqueue('upkeep', () => this.#forgetSome());
+  #forgetLater(starts: readonly number[]): void {
+    if (starts.length === 0) return;
+    const isBegun = this.#leftovers.length > 0;
+    for (const start of starts) this.#leftovers.push(start);
+    if (!isBegun) this.#enqueue('upkeep', () => this.#forgetSome());
   }
 
   /** One batch of deletes, then back to the end of the queue. Synced, since unsynced pages may reach the disk out of order. */
   async #forgetSome(): Promise<() => void> {
-    const oldest = this.#leftovers[0];
-    assert(oldest !== undefined, 'there is something left to forget');
-    const until = Math.min(oldest.until, oldest.from + deletesPerBatchMax);
     const operations = this.#database.batch();
-    this.#delete(operations, { from: oldest.from, until });
+    for (const start of this.#leftovers.slice(0, deletesPerBatchMax)) operations.del(this.#key.of(start));
     await this.#commit(operations, true);
-    oldest.from = until;
-    if (until === oldest.until) this.#leftovers.shift();
+    this.#leftovers.splice(0, deletesPerBatchMax);
     if (this.#leftovers.length > 0) this.#enqueue('upkeep', () => this.#forgetSome());
     return noAnswer;
   }

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { NodeId } from '@lockstep/contract/ids';
 import { Level } from 'level';
 import { afterEach, describe, expect, test } from 'vitest';
-import { type LevelLogOptions, type OpenedLog, openLevelLog } from './level-log.ts';
+import { defaultLayout, type LevelLogOptions, type OpenedLog, openLevelLog } from './level-log.ts';
 import { entryBytesMax, markerIntervalMs } from './limits.ts';
 import {
   batch,
@@ -193,7 +193,8 @@ describe('damage is refused', () => {
     );
     const elsewhere = await newDirectory();
     const { store } = await openIn(elsewhere);
-    await write(store, batch({ entries: [...entries(1, 4), ...entries(5, 5)] }));
+    await write(store, batch({ entries: entries(1, 4) }));
+    await write(store, batch({ entries: entries(5, 5) }));
     await store.close();
     let foreign: Buffer = Buffer.alloc(0);
     await changeDatabase(elsewhere, async (database) => {
@@ -238,6 +239,8 @@ describe('what is not damage is accepted', () => {
     const image = await imageOf(50);
     const file = await newestLogFile(image);
     await truncate(file, (await stat(file)).size - 300);
+    // Whatever was torn was not synced, so that the marker can't know of it yet.
+    await cp(join(await imageOf(49), 'MARKER'), join(image, 'MARKER'));
     const { stored, store } = await openIn(image);
     expect(stored.lastIndex).toBe(49);
     await write(store, batch({ entries: [entry(50, 1)] }));
@@ -294,7 +297,7 @@ describe('what is not damage is accepted', () => {
 
   test('entries that a crash kept from being deleted after a compaction', async () => {
     const directory = await newDirectory();
-    const { store } = await openIn(directory);
+    const { store } = await openIn(directory, { layout: { ...defaultLayout, recordEntriesMax: 1 } });
     await write(store, batch({ entries: entries(1, 2000), hardState: hardState(1, 0, 2000) }));
     await compact(store, snapshotAt(1990, 1));
     const image = await crashImage(directory);
@@ -409,7 +412,7 @@ test.each([
   [
     'an entry that changed on the disk',
     (store: LogStore) => void read(store, { from: 2, until: 3 }),
-    /entry 2 is damaged: fails its checksum/,
+    /entry 1 is damaged: fails its checksum/,
   ],
 ])('%s is fatal and changes nothing', async (_name, act, message) => {
   const directory = await newDirectory();

@@ -6,7 +6,7 @@ import { Level } from 'level';
 import type { HardState, Membership } from '../raft/types.ts';
 import { LevelLog } from './level-log-store.ts';
 import { innermostMessage, isCorruption } from './leveldb-error.ts';
-import { blockCacheBytes, writeBufferBytes } from './limits.ts';
+import { blockBytes, blockCacheBytes, recordBytesMax, recordEntriesMax, writeBufferBytes } from './limits.ts';
 import { type LogDatabase, recoverLog } from './log-recovery.ts';
 import {
   damaged,
@@ -14,7 +14,9 @@ import {
   decodeMeta,
   encodeHardState,
   encodeMeta,
+  formatOf,
   hardStateKey,
+  logFormat,
   type LogIdentity,
   type LogMeta,
   metaKey,
@@ -36,9 +38,31 @@ export interface LevelLogOptions {
   readonly onFatal: (error: Error) => void;
   /** Monotonic milliseconds. */
   readonly now?: () => number;
+  /** Default `defaultLayout`; another one is for benchmarks. Records of each size are read with every layout. */
+  readonly layout?: LogLayout;
   /** Told of each synced write, and how long it took. */
   readonly onSync?: (ms: number) => void;
 }
+
+/** What LevelDB is asked to do with the log. Its Bloom filter (10 bits a key) is not for us to choose. */
+export interface LogLayout {
+  /** How many entries of one write may share a record; 1 for a record each. */
+  readonly recordEntriesMax: number;
+  /** The next open refuses what is compressed: a bit that flips there would not be found. */
+  readonly compression: boolean;
+  readonly writeBufferBytes: number;
+  readonly blockCacheBytes: number;
+  readonly blockBytes: number;
+}
+
+export const defaultLayout: LogLayout = {
+  recordEntriesMax,
+  // Entries are ciphertext.
+  compression: false,
+  writeBufferBytes,
+  blockCacheBytes,
+  blockBytes,
+};
 
 export interface OpenedLog {
   readonly stored: StoredLog;
@@ -63,18 +87,27 @@ export async function openLevelLog(options: LevelLogOptions): Promise<OpenedLog>
 }
 
 async function openChecked(options: LevelLogOptions): Promise<OpenedLog> {
-  const { directory, onFatal, now = () => performance.now(), onSync = () => undefined } = options;
+  const {
+    directory,
+    onFatal,
+    now = () => performance.now(),
+    layout = defaultLayout,
+    onSync = () => undefined,
+  } = options;
   // Unsynced writes at the end of LevelDB's older log may be lost in a crash; the entries' chain and the marker notice any that matter.
   await scanLevelDb(directory, { gapBetweenLogs: 'accept', tables: 'check' });
-  const database = await openDatabase(directory);
+  const database = await openDatabase(directory, layout);
   let marker: Marker | undefined;
   try {
     marker = await Marker.open(directory);
     const head = (await readHead(database)) ?? (await format(database, { options, marker }));
     requireIdentity(head.meta.identity, options);
+    // Before anything is written that a program of the earlier format would take for damage.
+    if (head.format !== logFormat) await database.put(metaKey, encodeMeta(head.meta), { sync: true });
     const recovered = await recoverLog(database, { ...head, mark: marker?.mark ?? untouched });
     marker ??= await firstMarker(directory, recovered.stored);
-    const store = new LevelLog({ database, marker, meta: head.meta, recovered, onFatal, now, onSync });
+    const recordSize = { entriesMax: layout.recordEntriesMax, bytesMax: recordBytesMax };
+    const store = new LevelLog({ database, recordSize, marker, meta: head.meta, recovered, onFatal, now, onSync });
     return { stored: recovered.stored, store, identity: head.meta.identity };
   } catch (error) {
     await marker?.close();
@@ -96,18 +129,19 @@ export function withAdvice(error: unknown, directory: string): unknown {
 interface LogHead {
   readonly meta: LogMeta;
   readonly hardState: HardState;
+  readonly format: number | undefined;
 }
 
 const untouched: Mark = { term: Term(0), vote: NodeId(0), lastIndex: LogIndex(0) };
 
-export async function openDatabase(directory: string): Promise<LogDatabase> {
+export async function openDatabase(directory: string, layout: LogLayout = defaultLayout): Promise<LogDatabase> {
   const database = new Level<Uint8Array, Uint8Array>(directory, {
     keyEncoding: 'view',
     valueEncoding: 'view',
-    // Entries are ciphertext.
-    compression: false,
-    writeBufferSize: writeBufferBytes,
-    cacheSize: blockCacheBytes,
+    compression: layout.compression,
+    writeBufferSize: layout.writeBufferBytes,
+    cacheSize: layout.blockCacheBytes,
+    blockSize: layout.blockBytes,
   });
   try {
     await database.open();
@@ -122,7 +156,7 @@ export async function openDatabase(directory: string): Promise<LogDatabase> {
 export async function readHead(database: LogDatabase): Promise<LogHead | undefined> {
   const [meta, hardState] = await database.getMany([metaKey, hardStateKey]);
   if (meta !== undefined && hardState !== undefined) {
-    return { meta: decodeMeta(meta), hardState: decodeHardState(hardState) };
+    return { meta: decodeMeta(meta), hardState: decodeHardState(hardState), format: formatOf(meta) };
   }
   const [anyKey] = await database.keys({ limit: 1 }).all();
   if (anyKey !== undefined) throw damaged('log', 'its meta record or its hard state is missing');
@@ -146,7 +180,7 @@ async function format(
   await batch.write({ sync: true });
   await syncDirectory(directory);
   await syncDirectory(dirname(directory));
-  return { meta, hardState };
+  return { meta, hardState, format: logFormat };
 }
 
 /** The marker is made last, so a log that was ever written to has one. */

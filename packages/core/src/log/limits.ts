@@ -10,17 +10,24 @@ export const waitingCallsMax = 1024;
 /** One entry: what a peer frame can carry, with room for its head. */
 export const entryBytesMax: number = 4 * MiB;
 
+/** Entries in one record, and bytes of them: enough that LevelDB's cost for each vanishes, few enough that a read or a cut of one in its middle is a millisecond. */
+export const recordEntriesMax = 4096;
+export const recordBytesMax: number = MiB;
+
 /** LevelDB holds up to two such buffers in memory; larger means fewer table files written from a log that is compacted soon anyway. */
 export const writeBufferBytes: number = 32 * MiB;
 
 /** LevelDB's block cache: reads past the in-memory tail are rare and sequential, so a small one will do. */
 export const blockCacheBytes: number = 4 * MiB;
 
-/** Entries deleted in one unsynced batch after a compaction: about 2 ms of LevelDB's thread, so that no write waits long behind it. */
+/** LevelDB's table blocks, its own default: what is read at once, and the log is read in order or not at all. */
+export const blockBytes = 4096;
+
+/** Records deleted in one batch after a compaction: about 2 ms of LevelDB's thread, so that no write waits long behind it. */
 export const deletesPerBatchMax = 512;
 
-/** Entries read in one call of LevelDB's iterator, so that a fetch neither crosses threads for each entry nor reads far too much. */
-export const readChunkEntries = 64;
+/** Records read in one call of LevelDB's iterator, so that a fetch neither crosses threads for each of them nor reads far too much. */
+export const readChunkRecords = 64;
 export const readChunkBytes: number = MiB;
 
 /** How stale the marker file may be while no vote asks for it: a lost tail shorter than this looks like an unsynced one. */
@@ -41,6 +48,6 @@ export const snapshotIdBytesMax = 256;
 /** Bytes of a cluster's id. */
 export const clusterIdBytesMax = 64;
 
-/** Entries and bytes taken from LevelDB in one step while the whole log is checked at open. */
-export const recoveryReadEntries = 1024;
+/** Records and bytes taken from LevelDB in one step while the whole log is checked at open. */
+export const recoveryReadRecords = 1024;
 export const recoveryReadBytes: number = MiB;

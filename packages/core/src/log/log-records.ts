@@ -2,8 +2,8 @@ import { crc32 } from 'node:zlib';
 import { LockstepError } from '@lockstep/contract/errors';
 import { LogIndex, NodeId, Term } from '@lockstep/contract/ids';
 import { decodeRoster, encodeRoster } from '../raft/roster-codec.ts';
-import type { Entry, EntryType, HardState, Membership, Roster, SnapshotMeta } from '../raft/types.ts';
-import { clusterIdBytesMax, entryBytesMax, snapshotIdBytesMax, storedMembersMax } from './limits.ts';
+import type { HardState, Membership, Roster, SnapshotMeta } from '../raft/types.ts';
+import { clusterIdBytesMax, snapshotIdBytesMax, storedMembersMax } from './limits.ts';
 
 /*
  * The log database. Integers are little-endian in values, u53 = 8 bytes that hold a safe integer; each value begins with
@@ -11,21 +11,17 @@ import { clusterIdBytesMax, entryBytesMax, snapshotIdBytesMax, storedMembersMax 
  *
  *   'h'              crc:u32 term:u53 vote:u53 commit:u53
  *   'm'              crc:u32 format:u8 meta                     (as JSON, small and written rarely; rosters in base64)
- *   'l' index:u64be  crc:u32 chain:u32 type:u8 term:u53 data    (chain: the predecessor's crc)
- *
- * The chain ties each entry to the whole log before it: an entry of an earlier life of the log, or a hole that happens to
- * fit, breaks it. Type numbers are for ever.
+ *   'l' index:u64be  one or more entries from that index on (entry-records.ts)
  */
 
-/** The layout above. A directory of another format is refused. */
-export const logFormat = 1;
+/** Format 1 had a record for each entry; since 2 one may hold several. What format 1 wrote is read, and goes on as format 2. */
+export const logFormat = 2;
+export const logFormatMin = 1;
 
 export const hardStateKey: Uint8Array = Buffer.from('h');
 export const metaKey: Uint8Array = Buffer.from('m');
 const entryKeyBytes = 9;
-const entryHeadBytes = 17;
 const hardStateBytes = 28;
-const entryTypes = ['noop', 'transactions', 'membership', 'control'] as const satisfies readonly EntryType[];
 
 /** Whose log this is. */
 export interface LogIdentity {
@@ -39,16 +35,10 @@ export interface LogIdentity {
 export interface LogMeta {
   readonly identity: LogIdentity;
   readonly snapshot: SnapshotMeta;
-  /** The checksum of the entry at `snapshot.index`, 0 where that entry never was in this log. */
+  /** What the first record of the log names as its predecessor: 0 where the log began anew after a snapshot. */
   readonly chain: number;
   readonly membership: Membership;
   readonly appliedMembershipIndex: LogIndex;
-}
-
-export interface EntryRecord {
-  readonly entry: Entry;
-  readonly checksum: number;
-  readonly chain: number;
 }
 
 /** Writes an entry's key into a buffer that the caller keeps; LevelDB copies it at once. */
@@ -68,44 +58,6 @@ export function indexOfKey(key: Uint8Array): LogIndex {
   const index = view.getUint32(1) * 0x1_0000_0000 + view.getUint32(5);
   if (!Number.isSafeInteger(index)) throw damaged('log entry key', 'holds an index that is not a safe integer');
   return LogIndex(index);
-}
-
-/** Encodes entries into one growing buffer: what `encode` returns holds until its next call. */
-export class EntryEncoding {
-  #scratch: Buffer = Buffer.allocUnsafeSlow(64 * 1024);
-  readonly #key = new EntryKey();
-
-  encode(entry: Entry, chain: number): { readonly value: Uint8Array; readonly checksum: number } {
-    const length = entryHeadBytes + entry.data.length;
-    if (entry.data.length > entryBytesMax) {
-      throw new LockstepError('too-large', `log entry ${entry.index} is over ${entryBytesMax} bytes`);
-    }
-    if (length > this.#scratch.length) this.#scratch = Buffer.allocUnsafeSlow(2 * length);
-    const value = this.#scratch.subarray(0, length);
-    value.writeUInt32LE(chain, 4);
-    value.writeUInt8(entryTypes.indexOf(entry.type), 8);
-    writeU53(value, entry.term, 9);
-    value.set(entry.data, entryHeadBytes);
-    const checksum = crc32(value.subarray(4), crc32(this.#key.of(entry.index)));
-    value.writeUInt32LE(checksum, 0);
-    return { value, checksum };
-  }
-}
-
-const keyOfRead = new EntryKey();
-
-/** The entry at `index`, its data a view of `value`. */
-export function decodeEntry(index: LogIndex, value: Uint8Array): EntryRecord {
-  const what = `log entry ${index}`;
-  const bytes = asBuffer(value);
-  if (bytes.length < entryHeadBytes) throw damaged(what, `is only ${bytes.length} bytes`);
-  const checksum = bytes.readUInt32LE(0);
-  if (crc32(bytes.subarray(4), crc32(keyOfRead.of(index))) !== checksum) throw damaged(what, 'fails its checksum');
-  const type = entryTypes[bytes.readUInt8(8)];
-  if (type === undefined) throw damaged(what, `has the unknown type ${bytes.readUInt8(8)}`);
-  const term = Term(readU53(bytes, 9, what));
-  const data = new Uint8Array(value.buffer, value.byteOffset + entryHeadBytes, value.length - entryHeadBytes);
-  return { entry: { index, term, type, data }, checksum, chain: bytes.readUInt32LE(4) };
 }
 
 export function encodeHardState(state: HardState): Uint8Array {
@@ -143,11 +95,19 @@ export function encodeMeta(meta: LogMeta): Uint8Array {
   return value;
 }
 
+/** The format that a log's meta record was written in. */
+export function formatOf(value: Uint8Array): number | undefined {
+  return value[4];
+}
+
 export function decodeMeta(value: Uint8Array): LogMeta {
   const bytes = opened(metaKey, value, 'log meta');
-  const format = bytes.length < 5 ? undefined : bytes.readUInt8(4);
-  if (format !== logFormat) {
-    throw new LockstepError('failed-precondition', `log has format ${format}, this program knows ${logFormat}`);
+  const format = formatOf(bytes);
+  if (format === undefined || format < logFormatMin || format > logFormat) {
+    throw new LockstepError(
+      'failed-precondition',
+      `log has format ${format}, this program knows ${logFormatMin} to ${logFormat}`,
+    );
   }
   const fields = fieldsOf(JSON.parse(bytes.toString('utf8', 5)), 'log meta');
   const identity = fieldsOf(fields['identity'], 'identity');
@@ -241,16 +201,16 @@ function opened(key: Uint8Array, value: Uint8Array, what: string): Buffer {
   return bytes;
 }
 
-function asBuffer(value: Uint8Array): Buffer {
+export function asBuffer(value: Uint8Array): Buffer {
   return Buffer.from(value.buffer, value.byteOffset, value.byteLength);
 }
 
-function writeU53(buffer: Buffer, value: number, at: number): void {
+export function writeU53(buffer: Buffer, value: number, at: number): void {
   buffer.writeUInt32LE(value % 0x1_0000_0000, at);
   buffer.writeUInt32LE(Math.floor(value / 0x1_0000_0000), at + 4);
 }
 
-function readU53(buffer: Buffer, at: number, what: string): number {
+export function readU53(buffer: Buffer, at: number, what: string): number {
   const value = buffer.readUInt32LE(at + 4) * 0x1_0000_0000 + buffer.readUInt32LE(at);
   if (!Number.isSafeInteger(value)) throw damaged(what, 'holds a number that is not a safe integer');
   return value;

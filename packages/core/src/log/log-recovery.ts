@@ -1,8 +1,9 @@
 import { LogIndex, type Term } from '@lockstep/contract/ids';
 import type { Level } from 'level';
 import type { Entry, HardState } from '../raft/types.ts';
-import { recoveryReadBytes, recoveryReadEntries, tailBytesMax } from './limits.ts';
-import { damaged, decodeEntry, EntryKey, indexOfKey, type LogMeta } from './log-records.ts';
+import { recoveryReadBytes, recoveryReadRecords, tailBytesMax } from './limits.ts';
+import { decodeRecord } from './entry-records.ts';
+import { damaged, EntryKey, indexOfKey, type LogMeta } from './log-records.ts';
 import type { StoredLog } from './log-store.ts';
 import type { Mark } from './marker.ts';
 
@@ -11,11 +12,13 @@ export type LogDatabase = Level<Uint8Array, Uint8Array>;
 /** What the store must know to go on writing where the log ends. */
 export interface RecoveredLog {
   readonly stored: StoredLog;
-  /** Checksum and term of the last entry, or of the one before the first. */
+  /** The checksum of the last record and the term of the last entry, or of what the log begins after. */
   readonly lastChecksum: number;
   readonly lastTerm: Term;
-  /** Compacted entries that were not deleted yet when the process ended. */
-  readonly leftover: { readonly from: number; readonly until: number } | undefined;
+  /** Where the log's records begin, in order; the first may begin before the log. */
+  readonly starts: readonly number[];
+  /** Compacted records that were not deleted yet when the process ended. */
+  readonly leftovers: readonly number[];
 }
 
 /**
@@ -28,7 +31,8 @@ export async function recoverLog(
 ): Promise<RecoveredLog> {
   const { meta, hardState, mark } = found;
   const scan = new LogScan(meta);
-  await eachEntry(database, meta.snapshot.index + 1, (key, value) => scan.take(indexOfKey(key), value));
+  const from = await firstStart(database, meta.snapshot.index);
+  await eachRecord(database, from, (key, value) => scan.take(indexOfKey(key), value));
   if (hardState.commit > scan.lastIndex) {
     throw damaged('log', `it ends at ${scan.lastIndex}, but entries up to ${hardState.commit} were committed`);
   }
@@ -47,13 +51,15 @@ export async function recoverLog(
     },
     lastChecksum: scan.lastChecksum,
     lastTerm: scan.lastTerm,
-    leftover: await leftoverEntries(database, meta.snapshot.index),
+    starts: scan.starts,
+    leftovers: await startsBefore(database, from),
   };
 }
 
 /** One pass over the log, from front to back. */
 class LogScan {
   readonly termRuns: { firstIndex: LogIndex; term: Term }[] = [];
+  readonly starts: number[] = [];
   lastIndex: number;
   lastTerm: Term;
   lastChecksum: number;
@@ -67,19 +73,26 @@ class LogScan {
     this.lastChecksum = meta.chain;
   }
 
-  take(index: LogIndex, value: Uint8Array): void {
-    if (index !== this.lastIndex + 1) {
-      throw damaged('log', `entry ${index} follows entry ${this.lastIndex}: those between are missing`);
+  take(first: LogIndex, value: Uint8Array): void {
+    const isFirst = this.starts.length === 0;
+    if (isFirst ? first > this.lastIndex + 1 : first !== this.lastIndex + 1) {
+      throw damaged('log', `entry ${first} follows entry ${this.lastIndex}: those between are missing`);
     }
-    const { entry, checksum, chain } = decodeEntry(index, value);
-    if (entry.term < this.lastTerm) {
-      throw damaged('log', `entry ${index} has term ${entry.term}, below its predecessor's ${this.lastTerm}`);
-    }
-    if (chain !== this.lastChecksum) throw damaged('log', `entry ${index} does not belong to the log before it`);
-    if (this.termRuns.at(-1)?.term !== entry.term) this.termRuns.push({ firstIndex: index, term: entry.term });
-    this.lastIndex = index;
-    this.lastTerm = entry.term;
+    const { entries, checksum, chain } = decodeRecord(first, value);
+    if (chain !== this.lastChecksum) throw damaged('log', `entry ${first} does not belong to the log before it`);
+    this.starts.push(first);
     this.lastChecksum = checksum;
+    for (const entry of entries) if (entry.index > this.lastIndex) this.#append(entry);
+  }
+
+  #append(entry: Entry): void {
+    const { index, term } = entry;
+    if (term < this.lastTerm) {
+      throw damaged('log', `entry ${index} has term ${term}, below its predecessor's ${this.lastTerm}`);
+    }
+    if (this.termRuns.at(-1)?.term !== term) this.termRuns.push({ firstIndex: index, term });
+    this.lastIndex = index;
+    this.lastTerm = term;
     this.#remember(entry);
   }
 
@@ -115,12 +128,12 @@ function requireMark(lastIndex: number, hardState: HardState, mark: Mark): void 
   }
 }
 
-async function eachEntry(
+async function eachRecord(
   database: LogDatabase,
   from: number,
   take: (key: Uint8Array, value: Uint8Array) => void,
 ): Promise<void> {
-  const gte = Uint8Array.from(new EntryKey().of(from));
+  const gte = keyOf(from);
   const iterator = database.iterator({
     gte,
     lt: afterEntries,
@@ -129,7 +142,7 @@ async function eachEntry(
   });
   try {
     for (;;) {
-      const page = await iterator.nextv(recoveryReadEntries);
+      const page = await iterator.nextv(recoveryReadRecords);
       if (page.length === 0) return;
       for (const [key, value] of page) take(key, value);
     }
@@ -141,11 +154,22 @@ async function eachEntry(
 /** Behind every entry's key: the next letter. */
 const afterEntries: Uint8Array = Buffer.from('m');
 
-async function leftoverEntries(database: LogDatabase, through: number): Promise<RecoveredLog['leftover']> {
-  const gte = Uint8Array.from(new EntryKey().of(0));
-  const lt = Uint8Array.from(new EntryKey().of(through + 1));
-  const [firstKey] = await database.keys({ gte, lt, limit: 1 }).all();
-  const [lastKey] = await database.keys({ gte, lt, limit: 1, reverse: true }).all();
-  if (firstKey === undefined || lastKey === undefined) return undefined;
-  return { from: indexOfKey(firstKey), until: indexOfKey(lastKey) + 1 };
+/** Where the record begins that holds the entry after `through`: a compaction may have ended in its middle. */
+async function firstStart(database: LogDatabase, through: number): Promise<number> {
+  const next = through + 1;
+  const [found] = await database
+    .iterator({ gte: keyOf(0), lte: keyOf(next), reverse: true, limit: 1, fillCache: false })
+    .all();
+  if (found === undefined) return next;
+  const start = indexOfKey(found[0]);
+  return start + decodeRecord(start, found[1]).entries.length > next ? start : next;
+}
+
+async function startsBefore(database: LogDatabase, start: number): Promise<readonly number[]> {
+  const keys = await database.keys({ gte: keyOf(0), lt: keyOf(start) }).all();
+  return keys.map(indexOfKey);
+}
+
+function keyOf(index: number): Uint8Array {
+  return Uint8Array.from(new EntryKey().of(index));
 }
