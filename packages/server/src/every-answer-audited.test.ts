@@ -202,6 +202,14 @@ describe('what a node answers by itself has its two lines where a token is asked
     ]);
   });
 
+  test('and one with a bounded number of uses has spent one', async () => {
+    const made = await node.call('POST', 'auth/token/create', { body: { policies: ['root'], ttl: '1h', num_uses: 2 } });
+    const token = (made.body['auth'] as { readonly client_token: string }).client_token;
+    const compact = async (): Promise<number> =>
+      (await node.call('POST', 'sys/storage/raft/compact', { body: {}, token })).status;
+    expect([await compact(), await compact(), await compact()]).toEqual([200, 200, 403]);
+  });
+
   test('sealing this node included', async () => {
     const before = node.audited.length;
     expect((await node.call('POST', 'sys/seal', { body: {} })).status).toBe(204);

@@ -1,3 +1,4 @@
+import type { Token } from '@lockstep/auth/token/lookup';
 import type { Capability } from '@lockstep/contract/engine';
 import { LockstepError } from '@lockstep/contract/errors';
 import type { LogIndex } from '@lockstep/contract/ids';
@@ -14,6 +15,7 @@ import type { SnapshotSaver } from './saved/save-snapshot.ts';
 import { policyMount } from './mounts.ts';
 import type { Positions } from './positions.ts';
 import type { SealKeeper } from './seal-keeper.ts';
+import { encodeTransaction } from './transaction.ts';
 import { deadlineOf } from './wait.ts';
 
 /** What a node is made of, once it is open. */
@@ -35,7 +37,7 @@ export interface NodeContext {
 
 /**
  * For what a node answers by itself but not to everyone: throws `denied` unless the token's policies allow it. Then the request's
- * audit line is written.
+ * audit line is written, and a token with a bounded number of uses has spent one.
  */
 export async function requireCapability(
   node: NodeContext,
@@ -44,7 +46,8 @@ export async function requireCapability(
 ): Promise<void> {
   if (node.keeper.isSealed) throw new LockstepError('sealed', 'Vault is sealed');
   if (request.token === undefined) throw new LockstepError('denied', 'missing client token');
-  const now = await node.host.confirmRead(deadlineOf(request, performance.now()));
+  const deadline = deadlineOf(request, performance.now());
+  const now = await node.host.confirmRead(deadline);
   const token = identify(node.host, request, now);
   const acl = token === undefined ? undefined : node.host.acls.of(node.host.state(policyMount), token.policies);
   if (
@@ -54,4 +57,20 @@ export async function requireCapability(
   )
     throw new LockstepError('denied', 'permission denied');
   await node.host.audit.beginLocal(request, token);
+  await spendUse(node.host, token, deadline);
+}
+
+async function spendUse(host: Host, token: Token, deadline: number): Promise<void> {
+  const { restoredIndex } = host;
+  const { facts, expects } = host.tokenUse(token);
+  if (facts.length === 0) return;
+  const transaction = encodeTransaction({ facts, expects, remembered: undefined, restoredIndex });
+  const { kind } = await host.record(transaction, deadline, { isRelief: false });
+  if (kind === 'applied') return;
+  // Another request has spent the last one.
+  if (kind === 'conflict') throw new LockstepError('denied', 'permission denied');
+  throw new LockstepError(
+    'unavailable',
+    'the use of this token could not be recorded; nothing else was done, try again',
+  );
 }
