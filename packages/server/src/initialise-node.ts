@@ -6,22 +6,12 @@ import { requestDeadlineMs } from './limits.ts';
 import type { NodeContext } from './node-context.ts';
 import { waitUntil } from './wait.ts';
 
-/** `sys/init`, on the leader: the keys exist nowhere before, and the cluster is initialized only when this is committed. */
+/** `sys/init`, on any node: the keys exist nowhere before, and the cluster is initialized only when this is committed. */
 export async function initialiseNode(
   node: NodeContext,
   asked: { readonly shares: number; readonly threshold: number },
 ): Promise<JsonObject> {
   if (node.keeper.isInitialized) throw new LockstepError('failed-precondition', 'Vault is already initialized');
-  const { raft } = node.consensus.status();
-  if (raft.role !== 'leader') {
-    const leader = node.config.members.find((member) => member.id === raft.leader);
-    throw new LockstepError(
-      'no-leader',
-      leader === undefined
-        ? 'the cluster has no leader yet; try again shortly'
-        : `this node is not the leader; send init to ${leader.apiAddress}`,
-    );
-  }
   const founded = await foundCluster({
     clusterId: node.config.clusterId,
     seal: node.autoSeal === undefined ? { kind: 'shamir', ...asked } : { kind: 'auto', seal: node.autoSeal },
@@ -29,6 +19,9 @@ export async function initialiseNode(
     random: randomBytes,
   });
   await commitControl(node, founded.controlEntry);
+  // Another initialization came first: these keys open nothing.
+  if (!node.keeper.isInForce(founded.configuration))
+    throw new LockstepError('failed-precondition', 'Vault is already initialized');
   node.log.info('cluster-initialized', { seal: founded.configuration.kind });
   founded.rootKey.wipe();
   return initReply(founded);
@@ -44,7 +37,12 @@ function commitControl(node: NodeContext, data: Uint8Array): Promise<void> {
     (resolve, reject) =>
       node.consensus.proposeControl(data, (outcome) => {
         if (outcome.kind === 'refused')
-          reject(new LockstepError('no-leader', 'leadership moved while initializing; nothing was changed, try again'));
+          reject(
+            new LockstepError(
+              'no-leader',
+              'the cluster has no leader to initialize it; nothing was changed, try again',
+            ),
+          );
         else if (outcome.kind === 'unknown') reject(unknown);
         else {
           node.positions.whenControl(outcome.index, outcome.term, (isOurs) => {

@@ -72,7 +72,9 @@ export class Machine implements StateMachine {
   }
 
   #takeControl(entry: CommittedEntry): void {
-    const { seal } = decodeControlEntry(entry.data);
+    const { seal, founding } = decodeControlEntry(entry.data);
+    // Two nodes, or two requests, may each have begun to initialize the cluster: the first in the log has done it.
+    if (founding.length > 0 && this.#state.controlRecord !== undefined) return;
     this.#state.writeControl(entry.index, entry.data);
     if (seal !== undefined) this.#keeper.adopt(seal);
   }
@@ -153,7 +155,8 @@ export class Machine implements StateMachine {
         return this.#barrier.openEntry({ index: entry.index, term: entry.term, sealed: entry.data });
       case 'control': {
         const { founding } = decodeControlEntry(entry.data);
-        return founding.length === 0 ? undefined : this.#barrier.openEntry({ ...foundingPlace, sealed: founding });
+        if (founding.length === 0 || this.#isFounded()) return undefined;
+        return this.#barrier.openEntry({ ...foundingPlace, sealed: founding });
       }
       case 'noop':
       case 'membership':
@@ -161,6 +164,12 @@ export class Machine implements StateMachine {
       default:
         return entry.type satisfies never;
     }
+  }
+
+  /** By the state, so that it is the same on every node, and whenever the log is played. */
+  #isFounded(): boolean {
+    const isTimed = this.#state.mountState(rootNamespace, hostMount).get(timeKey) !== undefined;
+    return isTimed || this.#state.restored !== undefined;
   }
 
   readonly installedSnapshot = (): ReturnType<NonNullable<StateMachine['installedSnapshot']>> =>

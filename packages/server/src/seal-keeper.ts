@@ -62,6 +62,12 @@ export class SealKeeper {
     };
   }
 
+  /** Whether it is this configuration that is in force. */
+  isInForce(configuration: SealConfiguration): boolean {
+    const ours = this.#configuration;
+    return ours !== undefined && Buffer.from(ours.wrappedRootKey).equals(configuration.wrappedRootKey);
+  }
+
   /** Takes a committed configuration into use. The same or an older one changes nothing. */
   adopt(configuration: SealConfiguration): void {
     if (this.#configuration !== undefined && configuration.version <= this.#configuration.version) return;
