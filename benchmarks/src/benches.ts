@@ -6,6 +6,7 @@ import { benchRaft } from './raft/bench-raft.ts';
 import { benchEndurance } from './raft/endurance.ts';
 import { benchFailover } from './raft/failover.ts';
 import { benchWidth } from './raft/width.ts';
+import { benchStorage } from './storage/bench-storage.ts';
 
 /** One kind of measurement: what it is asked with, and what it tells. */
 export interface Bench {
@@ -57,6 +58,29 @@ export const benches: { readonly [name: string]: Bench } = {
 `,
     options: ['nodes', 'seconds', 'rounds', 'bytes', 'dir', 'against-nodes', 'kills', 'minutes', 'in-flight'],
     run: runRaft,
+  },
+  storage: {
+    usage: `  storage     the log's layout and LevelDB's settings, compared in turns: a record for each entry or for each
+              write, buffers, blocks, cache, compression, and a plain file
+    --seconds 1       how long to write with each of them, for each kind of write
+    --rounds 3        how often to go through all of them; medians are told
+    --dir FOLDER      on the disk that is meant (default: the system's folder for temporary files)
+`,
+    options: ['seconds', 'rounds', 'dir'],
+    run: (choices, report) =>
+      benchStorage(
+        {
+          times: {
+            diskMs: 500,
+            warmUpMs: 300,
+            measureMs: choices.count('seconds', 1, secondsMax) * 1_000,
+            settleMs: 60,
+          },
+          rounds: choices.count('rounds', 3, 100),
+          directory: choices.text('dir', tmpdir()),
+        },
+        report,
+      ),
   },
 };
 

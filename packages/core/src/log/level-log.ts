@@ -102,9 +102,9 @@ async function openChecked(options: LevelLogOptions): Promise<OpenedLog> {
     marker = await Marker.open(directory);
     const head = (await readHead(database)) ?? (await format(database, { options, marker }));
     requireIdentity(head.meta.identity, options);
+    const recovered = await recoverLog(database, { ...head, mark: marker?.mark ?? untouched });
     // Before anything is written that a program of the earlier format would take for damage.
     if (head.format !== logFormat) await database.put(metaKey, encodeMeta(head.meta), { sync: true });
-    const recovered = await recoverLog(database, { ...head, mark: marker?.mark ?? untouched });
     marker ??= await firstMarker(directory, recovered.stored);
     const recordSize = { entriesMax: layout.recordEntriesMax, bytesMax: recordBytesMax };
     const store = new LevelLog({ database, recordSize, marker, meta: head.meta, recovered, onFatal, now, onSync });
