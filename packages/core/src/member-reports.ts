@@ -45,6 +45,8 @@ export interface MemberReportsOptions {
 export class MemberReports {
   readonly #options: MemberReportsOptions;
   readonly #reports = new Map<NodeId, { readonly report: NodeReport; readonly atMs: number }>();
+  /** The run of each node before the one that tells now. */
+  readonly #endedRuns = new Map<NodeId, number>();
   readonly #footprints: Map<NodeId, Footprint>;
   readonly #rolledBack = new Set<NodeId>();
   #sequence = 0;
@@ -73,8 +75,10 @@ export class MemberReports {
   told(from: NodeId, report: NodeReport): void {
     const { clock, id, send, log } = this.#options;
     const before = this.#reports.get(from)?.report;
-    // Late or repeated.
+    // Late or repeated; of a run that has ended, what its stream still held when the next one began.
     if (before?.run === report.run && report.sequence <= before.sequence) return;
+    if (this.#endedRuns.get(from) === report.run) return;
+    if (before !== undefined && before.run !== report.run) this.#endedRuns.set(from, before.run);
     this.#reports.set(from, { report, atMs: clock.nowMs() });
     const known = this.#footprints.get(from);
     if (known !== undefined && (report.lastIndex < known.floor || report.term < known.term)) {
