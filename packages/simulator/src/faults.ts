@@ -14,7 +14,7 @@ export interface FaultsOptions {
   readonly agenda: Agenda;
   readonly random: Random;
   readonly trace: Trace;
-  readonly nodes: readonly SimulatedNode[];
+  readonly nodes: () => readonly SimulatedNode[];
   readonly wires: Wires;
   readonly network: MemoryNetwork;
   readonly swarm: Swarm;
@@ -52,7 +52,8 @@ export class Faults {
   }
 
   #happen(kind: FaultKind): void {
-    const { random, nodes, network, swarm } = this.#options;
+    const { random, network, swarm } = this.#options;
+    const nodes = this.#options.nodes();
     const node = this.#victim();
     switch (kind) {
       case 'partition':
@@ -107,7 +108,8 @@ export class Faults {
 
   /** Half of the time a node that leads: most mistakes show when leadership moves. */
   #victim(): SimulatedNode {
-    const { random, nodes } = this.#options;
+    const { random } = this.#options;
+    const nodes = this.#options.nodes();
     const leaders = nodes.filter((node) => node.consensus?.status().raft.role === 'leader');
     return random.pick(leaders.length > 0 && random.chance(0.5) ? leaders : nodes);
   }
@@ -135,8 +137,8 @@ export class Faults {
 
   /** One shape of partition, drawn anew: two halves, one node alone, one node deaf or mute, a bridge between halves, or any wires. */
   #cutWires(): [NodeId, NodeId][] {
-    const { random, nodes } = this.#options;
-    const ids = nodes.map((node) => node.id);
+    const { random } = this.#options;
+    const ids = this.#options.nodes().map((node) => node.id);
     const victim = this.#victim().id;
     const half = new Set(ids.filter(() => random.chance(0.5)));
     const shape = random.pick(['halves', 'alone', 'deaf', 'mute', 'bridge', 'any'] as const);

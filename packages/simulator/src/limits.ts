@@ -39,3 +39,6 @@ export const traceLinesShown = 60;
 
 /** Steps of the search for an order that explains one key's history. One that is in order takes about one for each operation. */
 export const linearizabilityStepsMax = 1_000_000;
+
+/** Nodes that one run ever has, those that were removed included: enough to replace a cluster of five. */
+export const nodesMax = 12;

@@ -105,6 +105,7 @@ async function runSeeds(args: Arguments): Promise<number> {
     crashes: 0,
     elections: 0,
     installs: 0,
+    changes: 0,
   };
   const failures: SimulationResult[] = [];
   const startMs = performance.now();
@@ -130,7 +131,7 @@ async function runSeeds(args: Arguments): Promise<number> {
     say(JSON.stringify({ seed: args.seed, seeds: args.seeds, ...totals, elapsedS, speed, failures }));
   } else {
     say(
-      `${totals.committed} entries committed, ${totals.elections} elections, ${totals.crashes} crashes, ${totals.installs} snapshots installed`,
+      `${totals.committed} entries committed, ${totals.elections} elections, ${totals.crashes} crashes, ${totals.installs} snapshots installed, ${totals.changes} changes of membership`,
     );
     say(
       `${Math.round(totals.simulatedMs / 1000)} simulated s in ${elapsedS.toFixed(1)} s: ${speed} simulated seconds a second`,
@@ -150,6 +151,7 @@ function count(
     crashes: number;
     elections: number;
     installs: number;
+    changes: number;
   },
   result: SimulationResult,
 ): void {
@@ -161,6 +163,7 @@ function count(
   totals.crashes += result.crashes;
   totals.elections += result.elections;
   totals.installs += result.snapshotsInstalled;
+  totals.changes += result.membershipChanges;
 }
 
 function sayFailure(args: Arguments, { seed, failure, nodes }: SimulationResult): void {

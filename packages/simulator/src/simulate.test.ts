@@ -19,7 +19,7 @@ test('a seed gives the same run twice, and another seed another', () => {
   expect(other?.traceHash).not.toBe(first?.traceHash);
 });
 
-test('the seeds are worth running: clusters commit, elect, crash, install snapshots and serve clients', () => {
+test('the seeds are worth running: clusters commit, elect, crash, install snapshots, change their members and serve clients', () => {
   const results = seeds.slice(0, 10).map((seed) => simulate({ seed, seconds: 8 }));
   const total = (of: (result: (typeof results)[number]) => number): number =>
     results.reduce((sum, result) => sum + of(result), 0);
@@ -27,6 +27,7 @@ test('the seeds are worth running: clusters commit, elect, crash, install snapsh
   expect(total((result) => result.elections)).toBeGreaterThan(20);
   expect(total((result) => result.crashes)).toBeGreaterThan(20);
   expect(total((result) => result.snapshotsInstalled)).toBeGreaterThan(0);
+  expect(total((result) => result.membershipChanges)).toBeGreaterThan(10);
   expect(total((result) => result.counts.applied)).toBeGreaterThan(500);
   expect(total((result) => result.counts.read)).toBeGreaterThan(300);
 });

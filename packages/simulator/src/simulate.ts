@@ -1,5 +1,4 @@
 import { NodeId } from '@lockstep/contract/ids';
-import { emptyMemoryLogImage } from '@lockstep/core/log/memory-log';
 import { MemoryNetwork } from '@lockstep/core/peers/memory-peers';
 import { Agenda } from './agenda.ts';
 import { Checker } from './check/checker.ts';
@@ -9,15 +8,16 @@ import { Faults } from './faults.ts';
 import { healAndConverge } from './heal.ts';
 import { checkHistory } from './history.ts';
 import { eventsMax } from './limits.ts';
-import { emptyMachineDisk } from './machine.ts';
+import { Operators } from './operators.ts';
 import { Random } from './random.ts';
 import { Servers } from './servers.ts';
-import { SimulatedNode, type World } from './simulated-node.ts';
+import { SimulatedNode } from './simulated-node.ts';
 import { drawSwarm, limitsOf, type Swarm } from './swarm.ts';
 import { Trace } from './trace.ts';
 import { uniqueRegister } from './versioned-register.ts';
 import { insist, Violation } from './violation.ts';
 import { type FrameKind, Wires } from './wires.ts';
+import type { SimulatedNodeOptions, World } from './world.ts';
 
 export interface SimulationOptions {
   readonly seed: number;
@@ -41,6 +41,8 @@ export interface SimulationResult {
   readonly committed: number;
   readonly crashes: number;
   readonly snapshotsInstalled: number;
+  /** Changes of the membership that took effect. */
+  readonly membershipChanges: number;
   readonly counts: Clients['counts'];
 }
 
@@ -58,7 +60,8 @@ export function simulate(options: SimulationOptions): SimulationResult {
 export class Cluster {
   readonly agenda: Agenda = new Agenda();
   readonly checker: Checker;
-  readonly nodes: readonly SimulatedNode[];
+  /** In the order of their ids. It grows. */
+  readonly nodes: SimulatedNode[] = [];
   readonly clients: Clients;
   readonly #servers: Servers;
   readonly wires: Wires;
@@ -66,7 +69,9 @@ export class Cluster {
   readonly trace: Trace;
   swarm: Swarm;
   readonly #seed: number;
+  readonly operators: Operators;
   readonly #faults: Faults;
+  readonly #world: World;
   #turning: NodeId | undefined;
   #sending: FrameKind = 'driver';
   #events = 0;
@@ -82,35 +87,24 @@ export class Cluster {
     // A turn's length and a round-off less than the ticks that a follower counts at the least.
     const quietMs = (swarm.electionTicks - 1) * swarm.tickMs - 1;
     this.checker = new Checker({ nowMs: () => agenda.nowMs, quietMs, limits: limitsOf(swarm) });
-    const byId = new Map<NodeId, SimulatedNode>();
-    this.wires = new Wires({
-      agenda,
-      random: this.random.fork(),
-      trace,
-      swarm,
-      arrived: (to, arrive) => byId.get(to)?.arrive(arrive),
-    });
+    const arrived = (to: NodeId, arrive: () => void): void => this.nodes[to - 1]?.arrive(arrive);
+    this.wires = new Wires({ agenda, random: this.random.fork(), trace, swarm, arrived });
     const network = new MemoryNetwork((delivery) => this.wires.carry(delivery, this.#sending));
-    const members = Array.from({ length: swarm.nodes }, (_, at) => NodeId(at + 1));
-    const world = this.#world(network, members);
-    const membership = { voters: members, votersOutgoing: [], learners: [], learnersNext: [], autoLeave: false };
-    this.nodes = members.map(
-      (id) => new SimulatedNode(id, { world, image: emptyMemoryLogImage(membership), disk: emptyMachineDisk() }),
-    );
-    for (const node of this.nodes) byId.set(node.id, node);
-    this.checker.committed.founded(membership);
-    const servers = new Servers(this.checker.committed);
-    this.#servers = servers;
-    this.clients = new Clients({ agenda, random: this.random.fork(), trace, servers, nodes: () => this.nodes });
-    this.#faults = new Faults({
+    this.#world = this.#newWorld(network);
+    const { committed } = this.checker;
+    this.#found(swarm.nodes);
+    const nodes = (): readonly SimulatedNode[] => this.nodes;
+    this.#servers = new Servers(committed);
+    this.clients = new Clients({ agenda, random: this.random.fork(), trace, servers: this.#servers, nodes });
+    this.operators = new Operators({
       agenda,
       random: this.random.fork(),
       trace,
-      nodes: this.nodes,
-      wires: this.wires,
-      network,
-      swarm,
+      committed,
+      nodes,
+      newNode: (id) => this.#newcomer(id),
     });
+    this.#faults = new Faults({ agenda, random: this.random.fork(), trace, nodes, wires: this.wires, network, swarm });
   }
 
   /** Sees what cores are asked and hand out, in the turns of their nodes. */
@@ -132,9 +126,11 @@ export class Cluster {
       for (const node of this.nodes) node.start();
       this.#faults.begin();
       this.clients.begin(this.swarm, () => isOver);
+      this.operators.begin(this.swarm);
       this.pass(faultyMs);
       isOver = true;
       this.#faults.stop();
+      this.operators.stop();
       healAndConverge(this);
       this.#checkHistory();
     } catch (error) {
@@ -154,7 +150,33 @@ export class Cluster {
     return true;
   }
 
-  #world(network: MemoryNetwork, members: readonly NodeId[]): World {
+  #found(count: number): void {
+    const voters = Array.from({ length: count }, (_, at) => NodeId(at + 1));
+    const members = voters.map((node) => ({ node, address: `node-${node}` }));
+    for (const id of voters) this.nodes.push(this.#newNode(id, { members: () => members, isJoining: false }));
+    this.checker.committed.founded({
+      voters,
+      votersOutgoing: [],
+      learners: [],
+      learnersNext: [],
+      autoLeave: false,
+    });
+  }
+
+  #newcomer(id: NodeId): SimulatedNode {
+    const members = (): { node: NodeId; address: string }[] =>
+      this.nodes.map(({ id: node, address }) => ({ node, address }));
+    const node = this.#newNode(id, { members, isJoining: true });
+    this.nodes.push(node);
+    node.start();
+    return node;
+  }
+
+  #newNode(id: NodeId, of: Pick<SimulatedNodeOptions, 'members' | 'isJoining'>): SimulatedNode {
+    return new SimulatedNode(id, { world: this.#world, incarnation: 1 + this.random.below(2 ** 40), ...of });
+  }
+
+  #newWorld(network: MemoryNetwork): World {
     const { agenda, trace, checker } = this;
     return {
       agenda,
@@ -162,7 +184,6 @@ export class Cluster {
       trace,
       checker,
       network,
-      members,
       swarm: () => this.swarm,
       turning: (id, turn) => {
         this.#turning = id;
@@ -216,6 +237,7 @@ export class Cluster {
       committed: this.checker.committed.lastIndex,
       crashes: this.#crashes,
       snapshotsInstalled: this.#installs,
+      membershipChanges: this.checker.committed.changeCount,
       counts: this.clients.counts,
     };
   }

@@ -1,46 +1,19 @@
 import type { LogIndex, NodeId } from '@lockstep/contract/ids';
-import { MemoryLog, type MemoryLogImage, type MemoryLogWork } from '@lockstep/core/log/memory-log';
-import { startNode } from '@lockstep/core/node';
-import type { ConsensusNode } from '@lockstep/core/node-options';
-import type { MemoryEndpoint, MemoryNetwork } from '@lockstep/core/peers/memory-peers';
-import type { CommittedEntry, ProposeOutcome, ReadOutcome } from '@lockstep/core/port';
+import { emptyMemoryLogImage, MemoryLog, type MemoryLogImage, type MemoryLogWork } from '@lockstep/core/log/memory-log';
 import type { Footprint } from '@lockstep/core/member-reports';
+import type { FoundingMember } from '@lockstep/core/members/founding';
+import type { ConsensusNode } from '@lockstep/core/node-options';
 import type { DiskLevel } from '@lockstep/core/peers/node-report';
-import type { Agenda } from './agenda.ts';
-import type { Checker } from './check/checker.ts';
-import type { Applied } from './key-value.ts';
-import { Machine, type MachineDisk } from './machine.ts';
+import type { MembershipOutcome, MembershipRequest, ProposeOutcome, ReadOutcome } from '@lockstep/core/port';
+import { emptyMachineDisk, Machine, type MachineDisk } from './machine.ts';
 import { ProcessDied } from './process-died.ts';
-import type { Random } from './random.ts';
 import { SimulatedDisk } from './simulated-disk.ts';
-import { limitsOf, type Swarm } from './swarm.ts';
-import type { Trace } from './trace.ts';
+import { startSimulatedDriver } from './start-driver.ts';
 import { Violation } from './violation.ts';
-import { type Watch, watchedEvents, watchedMachine, watchedPeers, watchedStore } from './watched-parts.ts';
-import type { FrameKind } from './wires.ts';
+import type { Watch } from './watched-parts.ts';
+import type { SimulatedNodeOptions, Wait, World } from './world.ts';
 
-/** Where a simulated wall clock starts: a day in 2026. */
-const wallStartMs = 1_780_000_000_000;
-/** From one turn of a loop to the next. */
-const turnMs = 0.02;
-
-type Wait = 'turn' | 'timer' | 'network' | 'disk';
-
-export interface World {
-  readonly agenda: Agenda;
-  readonly random: Random;
-  readonly trace: Trace;
-  readonly checker: Checker;
-  readonly network: MemoryNetwork;
-  readonly members: readonly NodeId[];
-  readonly swarm: () => Swarm;
-  /** Runs a node's turn, and tells the checker of what its core hands out meanwhile. */
-  readonly turning: (id: NodeId, turn: () => void) => void;
-  readonly sending: (kind: FrameKind, send: () => void) => void;
-  readonly onApply: (node: SimulatedNode, entry: CommittedEntry, applied: readonly Applied[]) => void;
-  readonly onInstall: (node: SimulatedNode, index: number) => void;
-  readonly onCrash: (node: SimulatedNode) => void;
-}
+const nobody = { voters: [], votersOutgoing: [], learners: [], learnersNext: [], autoLeave: false };
 
 interface Running {
   readonly node: ConsensusNode;
@@ -52,9 +25,12 @@ interface Running {
 export class SimulatedNode {
   readonly id: NodeId;
   readonly disk: SimulatedDisk;
+  readonly isJoining: boolean;
+  readonly incarnation: number;
   readonly #world: World;
-  readonly #machineDisk: MachineDisk;
-  #image: MemoryLogImage;
+  readonly #members: () => readonly FoundingMember[];
+  readonly #machineDisk: MachineDisk = emptyMachineDisk();
+  #image: MemoryLogImage = emptyMemoryLogImage(nobody);
   /** How full its disk is. */
   freeSpace: DiskLevel = 'ok';
   readonly #footprints = new Map<NodeId, Footprint>();
@@ -69,15 +45,26 @@ export class SimulatedNode {
   #effectsLeft = 0;
   #isDying = false;
   #isTurning = false;
+  #isRetired = false;
   /** It does not fail any more, not even by what was planned before. */
   #isHealed = false;
 
-  constructor(id: NodeId, of: { readonly world: World; readonly image: MemoryLogImage; readonly disk: MachineDisk }) {
+  constructor(id: NodeId, { world, members, isJoining, incarnation }: SimulatedNodeOptions) {
     this.id = id;
-    this.#world = of.world;
-    this.#image = of.image;
-    this.#machineDisk = of.disk;
-    this.disk = new SimulatedDisk(of.world.agenda);
+    this.isJoining = isJoining;
+    this.incarnation = incarnation;
+    this.#world = world;
+    this.#members = members;
+    this.disk = new SimulatedDisk(world.agenda);
+  }
+
+  get address(): string {
+    return `node-${this.id}`;
+  }
+
+  /** It was switched off for good. */
+  get isRetired(): boolean {
+    return this.#isRetired;
   }
 
   get isUp(): boolean {
@@ -99,7 +86,7 @@ export class SimulatedNode {
 
   start(): void {
     const { agenda, checker, trace } = this.#world;
-    if (this.#running !== undefined) return;
+    if (this.#running !== undefined || this.#isRetired) return;
     this.#run++;
     trace.note(agenda.nowMs, 'start', this.id, this.#run);
     const run = this.#run;
@@ -109,7 +96,7 @@ export class SimulatedNode {
       onFatal: () => this.#diskFailed(),
     });
     const machine = this.#newMachine(run);
-    checker.started(this.id, this.#image, machine.state.index);
+    checker.started(this.id, { image: this.#image, applied: machine.state.index, isJoining: this.isJoining });
     this.#running = { node: this.#startDriver(run, log, machine), machine, log };
     this.#syncState(run);
   }
@@ -127,6 +114,23 @@ export class SimulatedNode {
     this.#running?.node.readIndex((outcome) => {
       if (this.#isAlive(run)) done(outcome);
     });
+  }
+
+  changeMembership(request: MembershipRequest, done: (outcome: MembershipOutcome) => void): void {
+    const run = this.#run;
+    this.#running?.node.changeMembership(request, (outcome) => {
+      if (this.#isAlive(run)) done(outcome);
+    });
+  }
+
+  handOver(to: NodeId | undefined): void {
+    this.#running?.node.handOver(to, () => undefined);
+  }
+
+  /** Switched off, and never on again. */
+  retire(): void {
+    this.#isRetired = true;
+    this.crash();
   }
 
   /** Somebody wishes that it leads. */
@@ -203,6 +207,8 @@ export class SimulatedNode {
     this.#isDoomed = false;
     this.#effectsLeft = 0;
     this.disk.heal();
+    // Who joins hears only those that it was told of, until a snapshot tells it more: a leader that came after them is none of them.
+    if (this.isJoining && this.consensus?.status().membership.voters.length === 0) this.crash();
     this.freeSpace = 'ok';
     this.resume();
     this.unseal();
@@ -219,46 +225,18 @@ export class SimulatedNode {
   }
 
   #startDriver(run: number, log: MemoryLog, machine: Machine): ConsensusNode {
-    const { agenda, random, members, swarm, trace } = this.#world;
-    const { tickMs, heartbeatTicks, electionTicks, compaction } = swarm();
-    const watch = this.#watch(run);
-    let endpoint: MemoryEndpoint | undefined;
-    return startNode({
-      id: this.id,
-      clock: {
-        nowMs: () => agenda.nowMs,
-        wallMs: () => wallStartMs + agenda.nowMs + this.#wallOffsetMs,
-        setTimer: (ms, fire) => agenda.after(ms, () => this.#in(run, 'timer', fire)),
-      },
-      random: random.below,
-      store: watchedStore(log, watch),
-      stored: log.stored(),
-      peers: (events) => {
-        endpoint = this.#world.network.join(this.id, watchedEvents(events, watch), {
-          read: (id, offset, bytesMax, done) => machine.readSnapshot({ id, offset, bytesMax }, done),
-        });
-        return watchedPeers(endpoint.peers, watch);
-      },
-      pullSnapshot: (...call) => {
-        if (endpoint === undefined) throw new Error('invariant broken: a pull before the network');
-        return endpoint.pullSnapshot(...call);
-      },
-      machine: watchedMachine(machine, watch),
-      members: members.map((member) => ({ node: member, address: `node-${member}` })),
-      log: (event) => trace.note(agenda.nowMs, event, this.id),
+    return startSimulatedDriver({
+      node: { id: this.id, members: this.#members(), isJoining: this.isJoining, incarnation: this.incarnation },
+      world: this.#world,
+      log,
+      machine,
+      watch: this.#watch(run),
+      wallOffsetMs: () => this.#wallOffsetMs,
+      freeSpace: () => this.freeSpace,
+      footprints: this.#footprints,
+      in: (kind, happen) => this.#in(run, kind, happen),
+      turn: (turn) => this.#turn(turn),
       onFatal: (error) => this.#failed(error),
-      timings: { tickMs, heartbeatTicks, electionTicks, snapshotOfferMs: 3_000, readResendMs: 500 },
-      compaction: { ...compaction, everyBytes: 1_000_000, tailBytes: 1_000_000 },
-      raftLimits: limitsOf(swarm()),
-      diskSpace: () => ({ level: this.freeSpace, freeBytes: 0, warnBytes: 0, stopBytes: 0 }),
-      memory: {
-        footprints: new Map(this.#footprints),
-        remember: (node, footprint) => void this.#footprints.set(node, footprint),
-      },
-      onQuarantine: (why) => {
-        throw new Violation('no node is shut out whose disk is as it left it', `node ${this.id}: ${why}`);
-      },
-      schedule: (turn) => void agenda.after(turnMs, () => this.#in(run, 'turn', () => this.#turn(turn))),
     });
   }
 

@@ -32,6 +32,8 @@ export interface Swarm {
     readonly transfer: number;
     readonly campaign: number;
   };
+  /** The mean time between two wishes to change the membership; 0 for never. */
+  readonly membershipMs: number;
   readonly syncMs: { readonly least: number; readonly more: number };
   readonly downMs: number;
   readonly partitionMs: number;
@@ -92,6 +94,7 @@ export function drawSwarm(random: Random, nodes: number | undefined): Swarm {
       transfer: maybe(0.3, 500, 5_000),
       campaign: maybe(0.3, 500, 5_000),
     },
+    membershipMs: maybe(0.5, 400, 5_000),
     syncMs: { least: random.between(0.1, 2), more: random.pick([0.2, 2, 10]) },
     downMs: random.pick([20, 300, 3_000]),
     partitionMs: random.pick([100, 1_000, 4_000]),
@@ -137,6 +140,7 @@ export function healed(swarm: Swarm): Swarm {
   return {
     ...swarm,
     every: never,
+    membershipMs: 0,
     delayMs: { least: 0.1, more: 0.5 },
     lateShare: 0,
     lossShare: 0,

@@ -50,15 +50,17 @@ export class Wires {
   carry(delivery: MemoryDelivery, kind: FrameKind): void {
     const { from, to } = delivery;
     if (this.#isCut(from, to) || this.#random.chance(this.swarm.lossShare)) return;
-    this.#send(delivery);
-    if (kind === 'raft' && this.#random.chance(this.swarm.duplicateShare)) this.#send(delivery);
+    this.#send(delivery, kind);
+    if (kind === 'raft' && this.#random.chance(this.swarm.duplicateShare)) this.#send(delivery, kind);
   }
 
-  #send(delivery: MemoryDelivery): void {
+  #send(delivery: MemoryDelivery, kind: FrameKind): void {
     const { from, to } = delivery;
-    const name = wire(from, to);
+    const isOrdered = kind === 'driver' || !this.swarm.isReordering;
+    // What is reordered overtakes only its own kind.
+    const name = this.swarm.isReordering ? `${wire(from, to)} ${kind}` : wire(from, to);
     let atMs = this.#agenda.nowMs + this.#delay();
-    if (!this.swarm.isReordering) atMs = Math.max(atMs, this.#lastArrival.get(name) ?? 0);
+    if (isOrdered) atMs = Math.max(atMs, this.#lastArrival.get(name) ?? 0);
     this.#lastArrival.set(name, atMs);
     this.#agenda.after(atMs - this.#agenda.nowMs, () => {
       if (this.#isCut(from, to)) return;

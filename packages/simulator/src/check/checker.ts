@@ -40,10 +40,16 @@ export class Checker {
   }
 
   /** A node starts with what its disk holds. */
-  started(id: NodeId, image: MemoryLogImage, applied: number): void {
+  started(
+    id: NodeId,
+    of: { readonly image: MemoryLogImage; readonly applied: number; readonly isJoining: boolean },
+  ): void {
+    const { image, applied } = of;
     const known = this.#nodes.get(id);
     const view = newNodeView({ id, run: (known?.run ?? 0) + 1, applied }, image);
     this.#nodes.set(id, view);
+    // A log that names nobody begins with the founders, but for who joins what they have founded.
+    if (image.membership.voters.length === 0 && !of.isJoining) view.voting = this.committed.votingAt(0) ?? view.voting;
     checkTermOfEntries(id, view.log);
     this.#checkVoting(view, image.membership);
     if (known !== undefined) checkRestart(known, view);
@@ -71,12 +77,12 @@ export class Checker {
     else if (node.leads !== ready.term) this.#elected(node, ready.term);
     const commit = persist?.hardState?.commit ?? 0;
     if (commit > node.commit) this.#commits(node, ready, commit);
-    // The host lets a change take effect after it was handed out, so that all of the above was counted without it.
-    for (const { type, index } of ready.committed) if (type === 'membership') this.#takesEffect(node, index);
     // What was confirmed before it fell in this turn holds.
     const readsOf = node.leads ?? led;
     for (const { id: read } of ready.reads) this.#readConfirmed(node, readsOf, read);
     for (const read of ready.readsDropped) node.reads.dropped(read);
+    // The host lets a change take effect after it was handed out, so that all of the above was counted without it.
+    for (const { type, index } of ready.committed) if (type === 'membership') this.#takesEffect(node, index);
   }
 
   readAsked(id: NodeId, read: number): void {
@@ -166,9 +172,8 @@ export class Checker {
   received(id: NodeId, message: Message): void {
     const node = this.#node(id);
     node.reads.received(message);
-    // Of a snapshot that is offered the core hears once its contents are here.
-    const isLeaders = message.type === 'append' || message.type === 'heartbeat';
-    if (!isLeaders || message.term < (node.last?.term ?? 0)) return;
+    // A snapshot waits for its contents, and a node whose disk is full takes no entries: heartbeats are heard always.
+    if (message.type !== 'heartbeat' || message.term < (node.last?.term ?? 0)) return;
     node.heardMs = this.#options.nowMs();
     if (node.campaign === 'done') node.campaign = 'own';
   }

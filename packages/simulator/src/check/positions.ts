@@ -64,6 +64,8 @@ export function checkProgress(
   status: RaftStatus,
   viewOf: (id: NodeId) => NodeView | undefined,
 ): void {
+  const isMember = (id: NodeId): boolean => status.progress.some(({ node }) => node === id);
+  for (const id of leader.offered.keys()) if (!isMember(id)) leader.offered.delete(id);
   for (const { node: id, match, next, state, inflightCount } of status.progress) {
     insist(
       '15 what a leader knows of a peer is sane',
