@@ -81,13 +81,27 @@ async function send(sent: ClientRequest, data: AsyncIterable<Uint8Array>): Promi
   try {
     for await (const piece of data) {
       if (sent.destroyed) return;
-      if (!sent.write(piece)) await Promise.race([once(sent, 'drain'), once(sent, 'close')]).catch(() => undefined);
+      if (!sent.write(piece)) await drained(sent);
     }
     sent.end();
   } catch (fault) {
     sent.destroy();
     throw fault;
   }
+}
+
+/** Resolves when more can be sent, or nothing can any more. */
+function drained(sent: ClientRequest): Promise<void> {
+  return new Promise((resolve) => {
+    const end = (): void => {
+      sent.off('drain', end);
+      sent.off('close', end);
+      resolve();
+    };
+    sent.on('drain', end);
+    sent.on('close', end);
+    if (sent.destroyed) end();
+  });
 }
 
 function begin({ address, agent }: HttpNode, request: StreamRequest, more: { [name: string]: string }): ClientRequest {

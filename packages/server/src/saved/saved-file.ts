@@ -110,7 +110,9 @@ export class SavedFileParser {
   readonly #hash: Hash = createHash('sha256');
   #step: Step = { wants: 'start' };
   #start: Buffer = Buffer.alloc(0);
-  #waiting: Buffer = Buffer.alloc(0);
+  /** What came and was not taken yet, in pieces. */
+  #waiting: Buffer[] = [];
+  #waitingBytes = 0;
   #saved: SavedSnapshot | undefined;
   #chunks = 0;
   #plainBytes = 0;
@@ -120,11 +122,12 @@ export class SavedFileParser {
   }
 
   push(data: Uint8Array): void {
-    const view = Buffer.from(data.buffer, data.byteOffset, data.length);
-    this.#waiting = this.#waiting.length === 0 ? view : Buffer.concat([this.#waiting, view]);
+    this.#waiting.push(Buffer.from(data.buffer, data.byteOffset, data.length));
+    this.#waitingBytes += data.length;
     for (let taken = this.#take(); taken !== undefined; taken = this.#take()) this.#took(taken);
     // What was given is the caller's again after this.
-    this.#waiting = Buffer.from(this.#waiting);
+    const last = this.#waiting.pop();
+    if (last !== undefined) this.#waiting.push(Buffer.from(last));
   }
 
   /** The file's id: the hash at its end, in hexadecimal. */
@@ -137,16 +140,19 @@ export class SavedFileParser {
   #take(): Buffer | undefined {
     const wanted = this.#wantedBytes();
     if (wanted === undefined) {
-      if (this.#waiting.length > 0) throw bad('has bytes after its end');
+      if (this.#waitingBytes > 0) throw bad('has bytes after its end');
       return undefined;
     }
-    if (this.#waiting.length < wanted) {
+    if (this.#waitingBytes < wanted) {
       this.#refuseEarly();
       return undefined;
     }
-    const taken = this.#waiting.subarray(0, wanted);
-    this.#waiting = this.#waiting.subarray(wanted);
-    return taken;
+    const [first] = this.#waiting;
+    const whole = first !== undefined && first.length >= wanted ? first : Buffer.concat(this.#waiting);
+    const rest = whole === first ? this.#waiting.slice(1) : [];
+    this.#waiting = whole.length === wanted ? rest : [whole.subarray(wanted), ...rest];
+    this.#waitingBytes -= wanted;
+    return whole.subarray(0, wanted);
   }
 
   #wantedBytes(): number | undefined {
@@ -171,8 +177,8 @@ export class SavedFileParser {
   /** What is no such file need not be waited for. */
   #refuseEarly(): void {
     if (this.#step.wants !== 'start') return;
-    const known = Math.min(this.#waiting.length, magic.length);
-    if (!this.#waiting.subarray(0, known).equals(magic.subarray(0, known))) throw bad('is no saved snapshot');
+    const known = Buffer.concat(this.#waiting).subarray(0, magic.length);
+    if (!known.equals(magic.subarray(0, known.length))) throw bad('is no saved snapshot');
   }
 
   #took(taken: Buffer): void {
