@@ -70,7 +70,7 @@ function buildProgram(terminal: Terminal, exitWith: (code: number) => void): Com
     secretsCommand(connect),
     snapshotCommand(connect, terminal),
     ...anyPathCommands(connect),
-    operatorCommand(sealCommands(connect)),
+    operatorCommand([...sealCommands(connect), raftCommand(snapshotCommand(connect, terminal))]),
     version,
   ])
     program.addCommand(made);
@@ -89,9 +89,13 @@ Examples:
 
 /** Where Vault's users look for them. */
 function operatorCommand(commands: readonly Command[]): Command {
-  const operator = command('operator', 'init, unseal and seal under the names that Vault gives them', []);
+  const operator = command('operator', 'init, unseal, seal and snapshots under the names that Vault gives them', []);
   for (const made of commands) if (made.name() !== 'status') operator.addCommand(made);
   return operator;
+}
+
+function raftCommand(snapshot: Command): Command {
+  return command('raft', 'snapshots', ['lockstep operator raft snapshot save backup.snapshot']).addCommand(snapshot);
 }
 
 function versionCommand(terminal: Terminal): Command {

@@ -126,6 +126,12 @@ describe('inspect', () => {
     expect([code, err]).toEqual([1, expect.stringMatching(message)]);
   });
 
+  test("is found where Vault's users look for it, too", async () => {
+    writeFileSync(file, sample);
+    const { code, out } = await lockstep(['operator', 'raft', 'snapshot', 'inspect', file]);
+    expect([code, out]).toEqual([0, expect.stringMatching(/checksums +all hold/)]);
+  });
+
   test('needs no node, no key and no token', async () => {
     writeFileSync(file, sample);
     const { code, out } = await lockstep(['snapshot', 'inspect', '-format=json', file]);
