@@ -3,6 +3,7 @@ import { type Choices, UsageError } from './choices.ts';
 import { doors } from './pki-cluster.ts';
 import { benchPkiIssue } from './pki-issue.ts';
 import { benchRaft } from './raft/bench-raft.ts';
+import { benchCatchUp } from './raft/catch-up.ts';
 import { benchEndurance } from './raft/endurance.ts';
 import { benchFailover } from './raft/failover.ts';
 import { benchWidth } from './raft/width.ts';
@@ -58,6 +59,27 @@ export const benches: { readonly [name: string]: Bench } = {
 `,
     options: ['nodes', 'seconds', 'rounds', 'bytes', 'dir', 'against-nodes', 'kills', 'minutes', 'in-flight'],
     run: runRaft,
+  },
+  'catch-up': {
+    usage: `  catch-up    a follower that was killed comes back many entries later, and catches up while the leader serves
+    --nodes 3         how many nodes, each a process
+    --entries 1000000 how many entries later
+    --bytes 256       one entry
+    --snapshot-mib 64 how large a snapshot of the state is
+    --dir FOLDER      on the disk that is meant (default: the system's folder for temporary files)
+`,
+    options: ['nodes', 'entries', 'bytes', 'snapshot-mib', 'dir'],
+    run: (choices, report) =>
+      benchCatchUp(
+        {
+          nodes: choices.count('nodes', 3, nodesMax),
+          entries: choices.count('entries', 1_000_000, 100_000_000),
+          bytes: choices.count('bytes', 256, 1024 * 1024),
+          snapshotMiB: choices.count('snapshot-mib', 64, 4_096),
+          directory: choices.text('dir', tmpdir()),
+        },
+        report,
+      ),
   },
   storage: {
     usage: `  storage     the log's layout and LevelDB's settings, compared in turns: a record for each entry or for each

@@ -198,6 +198,33 @@ test('a follower behind the compacted log installs a snapshot and goes on from i
   expect(behind.node.status().raft.firstIndex).toBe(appliedIndex + 1);
 });
 
+test('a follower far behind a leader that goes on serving needs at most two snapshots', () => {
+  const compaction = { everyEntries: 50, everyBytes: 1_000_000, tailEntries: 25, tailBytes: 1_000_000 };
+  const nodes = led(3, { compaction });
+  const [leader, behind] = [nodes.get(1), nodes.get(3)];
+  const serve = (entries: number): void => {
+    for (let count = 0; count < entries; count++) {
+      propose(leader, `${count}`);
+      nodes.time.pass(4);
+      for (const { node } of nodes.nodes) node.stateSynced(node.status().appliedIndex);
+    }
+  };
+  nodes.cutOff.add(behind.id);
+  serve(500);
+  expect(leader.node.status().raft.firstIndex).toBeGreaterThan(400);
+  nodes.cutOff.delete(behind.id);
+  let served = 0;
+  while (leader.node.status().appliedIndex - behind.node.status().appliedIndex > 10) {
+    serve(10);
+    served += 10;
+    expect(served, 'entries until it has caught up').toBeLessThan(5_000);
+  }
+  expect(behind.node.status().snapshotsInstalled).toBeGreaterThanOrEqual(1);
+  expect(behind.node.status().snapshotsInstalled).toBeLessThanOrEqual(2);
+  // The pull took longer than the leader needs to compact once.
+  expect(served).toBeGreaterThan(compaction.everyEntries);
+});
+
 test('compaction never passes what the state machine has synced', () => {
   const nodes = led();
   for (const text of ['a', 'b', 'c']) {

@@ -78,7 +78,8 @@ export class TestMachine implements StateMachine {
   }
 
   lastTimeMs(): number {
-    return Number(this.texts.at(-1)?.split(':')[0] ?? 0);
+    const last = this.applied.findLast((entry) => entry.type === 'transactions');
+    return last === undefined ? 0 : Number(textOf(last.data).split(':')[0]);
   }
 
   apply(entries: readonly CommittedEntry[]): boolean {

@@ -16,6 +16,8 @@ import { Load } from './load.ts';
 /** How often the state is made durable, after which the log before it may be compacted. */
 const stateSyncMs = 1_000;
 
+const expectedEvents: readonly string[] = ['leader', 'snapshot-installed'];
+
 interface Parts {
   readonly plan: NodePlan;
   readonly machine: BenchMachine;
@@ -108,7 +110,7 @@ export class BenchNode {
       pullSnapshot: peers.pullSnapshot,
       machine,
       members,
-      log: () => undefined,
+      log: (event, fields) => this.#tell(event, fields),
       onFatal: fatal,
     });
     const syncState = (): void => {
@@ -119,6 +121,12 @@ export class BenchNode {
     };
     syncState();
     return node;
+  }
+
+  /** What a quiet cluster would not have, and a figure is worth less for. */
+  #tell(event: string, fields: object): void {
+    if (expectedEvents.includes(event)) return;
+    process.stderr.write(`bench node ${this.#parts.plan.id}: ${event} ${JSON.stringify(fields)}\n`);
   }
 
   #usage(): Usage {
