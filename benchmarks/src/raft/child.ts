@@ -1,5 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { runtimeArguments, runtimeEnvironment } from '@lockstep/server/dev/runtime-options';
 import type { Answered } from './answering.ts';
 import type { LoadSeen, Question, Usage } from './question.ts';
 
@@ -22,7 +23,12 @@ export class Child {
 
   constructor(name: string, program: string, args: readonly string[]) {
     this.name = name;
-    this.#process = fork(fileURLToPath(new URL(program, import.meta.url)), args, { stdio: ['ignore', 2, 2, 'ipc'] });
+    this.#process = fork(fileURLToPath(new URL(program, import.meta.url)), args, {
+      stdio: ['ignore', 2, 2, 'ipc'],
+      // As a node of the product is started.
+      execArgv: [...process.execArgv, ...runtimeArguments],
+      env: { ...process.env, ...runtimeEnvironment },
+    });
     this.#process.on('message', (text) => {
       if (typeof text === 'string') this.#answered(JSON.parse(text));
     });

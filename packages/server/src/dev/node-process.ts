@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { runtimeArguments, runtimeEnvironment } from './runtime-options.ts';
 
 const program = fileURLToPath(new URL('../main.ts', import.meta.url));
 /** A node that is asked to stop gets this long before it is killed. */
@@ -35,11 +36,17 @@ export class NodeProcess {
     const log = openSync(this.#logFile, 'a', 0o600);
     const child = spawn(
       process.execPath,
-      [...(options.nodeArguments ?? []), program, '--config', this.#configFile, '--stop-with-stdin'],
+      [
+        ...runtimeArguments,
+        ...(options.nodeArguments ?? []),
+        program,
+        '--config',
+        this.#configFile,
+        '--stop-with-stdin',
+      ],
       {
         stdio: ['pipe', log, log],
-        // LevelDB's work and Node's own share this pool, whose size is fixed at start.
-        env: { ...process.env, UV_THREADPOOL_SIZE: '16' },
+        env: { ...process.env, ...runtimeEnvironment },
       },
     );
     closeSync(log);
