@@ -1,5 +1,5 @@
 import type { NodeId } from '@lockstep/contract/ids';
-import { asksWaitingMax, transactionBytesMax } from './limits.ts';
+import { asksWaitingMax, leavingMs, transactionBytesMax } from './limits.ts';
 import type { AskRefusal, LeaderAnswer, LeaderAsk } from './peers/leader-asks.ts';
 import type { PeerMessage } from './peers/peers.ts';
 import type { Raft } from './raft/raft.ts';
@@ -47,6 +47,8 @@ export class LeaderCalls {
   readonly #options: LeaderCallsOptions;
   #waiting: Waiting[] = [];
   readonly #given = new Map<number, Given>();
+  /** This node is to leave, and who was asked for it was lost: that it is removed will be said by any member. */
+  #leaving: { readonly done: Done; readonly deadlineMs: number }[] = [];
   #nextId: number;
   /** Who has refused for not being able to: asked again only at the next tick, not at the speed of the network. */
   #refusedBy: NodeId | undefined;
@@ -66,7 +68,7 @@ export class LeaderCalls {
     if (this.#isClosed) return done(noLeader);
     if (ask.kind === 'control' && ask.data.length > transactionBytesMax)
       return done({ kind: 'refused', reason: 'too-large', text: 'a control entry is too large' });
-    if (this.#waiting.length + this.#given.size >= asksWaitingMax)
+    if (this.#waiting.length + this.#given.size + this.#leaving.length >= asksWaitingMax)
       return done({ kind: 'refused', reason: 'busy', text: 'too many requests wait for the leader' });
     const { clock, timings } = this.#options;
     this.#waiting.push({ ask, done, deadlineMs: clock.nowMs() + timings.leaderWaitMs, refused: noLeader });
@@ -108,10 +110,19 @@ export class LeaderCalls {
       else this.#waiting.push(waiting);
     }
     for (const [id, given] of this.#given) if (given.deadlineMs <= nowMs) this.#lose(id, given);
+    const late = this.#leaving.filter(({ deadlineMs }) => deadlineMs <= nowMs);
+    this.#leaving = this.#leaving.filter((leaving) => !late.includes(leaving));
+    for (const { done } of late) done({ kind: 'unknown' });
+  }
+
+  /** This node was removed, by the membership of that entry: the answer to who asked for it. */
+  removed(index: number): void {
+    for (const { done } of this.#leaving.splice(0)) done({ kind: 'changed', index });
   }
 
   close(): void {
     this.#isClosed = true;
+    for (const { done } of this.#leaving.splice(0)) done({ kind: 'unknown' });
     for (const waiting of this.#takeAll()) waiting.done(waiting.refused);
     for (const [id, { waiting }] of this.#given) {
       this.#given.delete(id);
@@ -136,8 +147,15 @@ export class LeaderCalls {
 
   #lose(id: number, { waiting }: Given): void {
     this.#given.delete(id);
-    if (waiting.ask.kind === 'members') this.#waiting.push(waiting);
-    else waiting.done({ kind: 'unknown' });
+    const { ask, done } = waiting;
+    if (ask.kind === 'members') this.#waiting.push(waiting);
+    else if (this.#isOwnRemoval(ask)) this.#leaving.push({ done, deadlineMs: this.#options.clock.nowMs() + leavingMs });
+    else done({ kind: 'unknown' });
+  }
+
+  #isOwnRemoval(ask: LeaderAsk): boolean {
+    const { id } = this.#options;
+    return ask.kind === 'change' && ask.change.steps.some(({ kind, node }) => kind === 'remove' && node === id);
   }
 
   #takeAll(): Waiting[] {

@@ -108,3 +108,6 @@ export const refetchAskMs = 3_000;
 
 /** Checkpoints of each member that are remembered: some seconds' worth, so that two nodes' are of one entry now and then. */
 export const checkpointsKept = 16;
+
+/** How long a node that leaves waits for a member's word that it has left, when the one that it asked is lost: streams are opened again every two seconds. */
+export const leavingMs = 5_000;

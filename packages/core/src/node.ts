@@ -47,6 +47,7 @@ export function startNode(options: NodeOptions): ConsensusNode {
     stateSynced: (index) => node.compaction.synced(index),
     status: () => node.status(),
     quarantine: () => node.quarantine,
+    standing: () => node.membership.standing,
     compactNow: () => node.compaction.compactNow(),
     ...node.desk.port,
     refetchState: () => node.loop.enter(() => node.state.refetch()),
@@ -70,7 +71,7 @@ class Driver {
   readonly #options: NodeOptions;
   readonly #timings: Timings;
   readonly #commits: GroupCommit;
-  readonly #membership: OwnMembership;
+  readonly membership: OwnMembership;
   readonly #electability: Electability;
   readonly #clocks: MemberClocks;
   readonly #offers: SnapshotOffers;
@@ -98,7 +99,7 @@ class Driver {
     this.#roles = new RoleWatch(options.log);
     this.#electability = new Electability(() => this.#fitness());
     this.core = coreOf(options, this.#timings, start, () => this.#electability.isElectable());
-    this.#membership = new OwnMembership({ ...options, stored, core: this.core });
+    this.membership = new OwnMembership({ ...options, stored, core: this.core });
     this.#commits = new GroupCommit(store, (durable) => enter(() => this.#durable(durable)));
     if (start.firstWrite !== undefined) this.#commits.add(start.firstWrite, []);
     const onApplied = (entries: readonly Entry[]): void => this.compaction.applied(entries);
@@ -113,8 +114,8 @@ class Driver {
       enter,
       core: this.core,
       feed: this.feed,
-      memberships: this.#membership.history,
-      membership: () => this.#membership.current,
+      memberships: this.membership.history,
+      membership: () => this.membership.current,
       timings: this.#timings,
       leadership: new Leadership(this.core, {
         appliedIndex: () => this.feed.applied,
@@ -149,7 +150,7 @@ class Driver {
 
   begin(): void {
     if (this.#options.quarantine !== undefined) return this.#takeNoPart(this.#options.quarantine);
-    this.#membership.connect(this.#peers);
+    this.membership.connect(this.#peers, (index) => this.desk.calls.removed(index));
     this.feed.advance();
     this.loop.start();
   }
@@ -173,9 +174,9 @@ class Driver {
     return {
       raft: this.core.status(),
       id,
-      members: this.#membership.current.roster?.members ?? [],
-      standing: this.#membership.standing,
-      membership: this.#membership.current,
+      members: this.membership.current.roster?.members ?? [],
+      standing: this.membership.standing,
+      membership: this.membership.current,
       log: store.stats(),
       proposalsWaiting: this.proposals.waitingCount,
       electionsStarted: this.#roles.electionsStarted,
@@ -214,7 +215,7 @@ class Driver {
       onMessages: (from, messages) => this.#arrived(from, messages),
       onDisconnected: (from) => this.loop.enter(() => this.#disconnected(from)),
       onIncarnation: (node, incarnation) => this.loop.enter(() => this.desk.shown(node, incarnation)),
-      onRefused: (by, refusal) => this.loop.enter(() => this.#membership.refused(by, refusal)),
+      onRefused: (by, refusal) => this.loop.enter(() => this.membership.refused(by, refusal)),
       greeting: () => (this.quarantine === undefined ? this.#disk.greeting() : []),
     };
   }
@@ -232,7 +233,7 @@ class Driver {
       id,
       core: this.core,
       clock,
-      membership: () => this.#membership.current,
+      membership: () => this.membership.current,
       send: (to, message) => this.#outbox.add(to, message),
       handOver: (to) => this.transferLeader(to),
       log,
@@ -244,7 +245,7 @@ class Driver {
       node: this.#options,
       core: this.core,
       timings: this.#timings,
-      memberships: this.#membership.history,
+      memberships: this.membership.history,
       send: (to, message) => this.#outbox.add(to, message),
       onRolledBack: (why) => this.#rolledBack(why),
     });
@@ -272,7 +273,7 @@ class Driver {
 
   #tick(): void {
     this.#disk.tick();
-    if (!this.#membership.isSilenced) this.core.tick();
+    if (!this.membership.isSilenced) this.core.tick();
     this.desk.expire();
     this.proposals.expire();
     this.reads.expire();
@@ -322,7 +323,7 @@ class Driver {
     this.desk.applied(entry, membership);
     // A node that leaves hears the last word before nothing is said to it any more.
     this.#outbox.flush(this.#peers, 'all');
-    this.#membership.changed(index, membership);
+    this.membership.changed(index, membership);
     this.#options.store.saveMembership(membership, index, () => this.loop.enter(() => this.feed.saved(index)));
   }
 
@@ -331,7 +332,7 @@ class Driver {
     this.#restoring = { sequence, index: snapshot.index };
     this.feed.logReset(snapshot.index, snapshot.term);
     this.compaction.logReset(snapshot.index);
-    this.#membership.reset(snapshot.index, snapshot.membership);
+    this.membership.reset(snapshot.index, snapshot.membership);
   }
 
   #durable({ sequence, messages }: Durable): void {
@@ -352,7 +353,7 @@ class Driver {
   #compacted(snapshot: SnapshotMeta): void {
     this.core.compacted(snapshot);
     this.feed.compacted(snapshot.index);
-    this.#membership.history.forgetBefore(snapshot.index);
+    this.membership.history.forgetBefore(snapshot.index);
   }
 
   #arrived(from: NodeId, messages: readonly PeerMessage[]): void {
@@ -365,7 +366,7 @@ class Driver {
 
   #receiveRaft(from: NodeId, message: Message): void {
     const isForged = message.from !== from || message.to !== this.#options.id;
-    if (isForged || this.#membership.isSilenced || !this.#disk.admits(from, message)) this.#messagesDropped++;
+    if (isForged || this.membership.isSilenced || !this.#disk.admits(from, message)) this.#messagesDropped++;
     else if (message.type === 'snapshot') this.#install.offered(message);
     else this.core.step(message);
     if (message.type === 'heartbeat-reply') this.#offers.answeredBy(from);
@@ -416,7 +417,7 @@ class Driver {
       isDiskStalled: this.#disk.isStalled,
       isDiskFit: this.#disk.isFit,
       isInstalling: this.#install.isUnderWay || this.state.isRefetching,
-      isMember: this.#membership.standing === 'member',
+      isMember: this.membership.standing === 'member',
     };
   }
 

@@ -37,6 +37,8 @@ export interface Consensus {
   readonly status: () => NodeStatus;
   /** Why this node takes no part any more, neither votes nor acknowledges nor answers; undefined where it does. */
   readonly quarantine: () => string | undefined;
+  /** What this node is in its cluster. Only a member may lead. */
+  readonly standing: () => Standing;
   /**
    * Changes the membership, on whichever node it is called. `done` is called once: with the index of the membership that is in force
    * then, or `refused` (nothing was changed), or `unknown` (the answer was lost: look at the membership). Throws `invalid-input` for what

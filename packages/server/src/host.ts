@@ -12,6 +12,7 @@ import { capabilityRoutes } from './capability-routes.ts';
 import { AclCache } from './caller-acl.ts';
 import { diskFullError } from './disk/disk-errors.ts';
 import type { DoorReply, DoorRequest } from './doors/door.ts';
+import { memberRoutes } from './members/member-routes.ts';
 import { systemMount, tokenMount } from './mounts.ts';
 import type { Offload } from './offload.ts';
 import type { Positions, Recorded } from './positions.ts';
@@ -36,11 +37,13 @@ export class Host {
   readonly audit: AuditedRequests;
   readonly acls: AclCache = new AclCache();
   readonly ownRoutes: Engine;
+  readonly memberRoutes: Engine;
   readonly #parts: HostParts;
 
   constructor(parts: HostParts) {
     this.audit = parts.audit;
     this.ownRoutes = capabilityRoutes(this);
+    this.memberRoutes = memberRoutes({ consensus: parts.consensus, id: parts.consensus.status().id });
     this.#parts = parts;
   }
 

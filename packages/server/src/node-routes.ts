@@ -4,6 +4,7 @@ import { integerField, parseBoolean, parseFields, textField } from '@lockstep/co
 import type { JsonObject } from '@lockstep/contract/json';
 import type { DoorReply, DoorRequest } from './doors/door.ts';
 import { initialiseNode } from './initialise-node.ts';
+import { isOutside } from './members/outside.ts';
 import { metricsJson } from './metrics-json.ts';
 import { type NodeContext, requireCapability } from './node-context.ts';
 import { restore, restoreByForce, save } from './snapshot-routes.ts';
@@ -52,15 +53,18 @@ function health(node: NodeContext, request: DoorRequest): DoorReply {
     parseBoolean('standbyok', request.data['standbyok'] === '' ? 'true' : request.data['standbyok']);
   const active = asked('activecode', 200);
   const isQuarantined = node.consensus.quarantine() !== undefined;
-  const code = !node.keeper.isInitialized
-    ? asked('uninitcode', 501)
-    : isSealed || isQuarantined
-      ? asked('sealedcode', 503)
-      : isStandby
-        ? standbyIsFine
-          ? active
-          : asked('standbycode', 429)
-        : active;
+  const isRemoved = isOutside(status.standing);
+  const code = isRemoved
+    ? asked('removedcode', 530)
+    : !node.keeper.isInitialized
+      ? asked('uninitcode', 501)
+      : isSealed || isQuarantined
+        ? asked('sealedcode', 503)
+        : isStandby
+          ? standbyIsFine
+            ? active
+            : asked('standbycode', 429)
+          : active;
   return flat(code, {
     initialized: node.keeper.isInitialized,
     sealed: isSealed,
@@ -71,6 +75,8 @@ function health(node: NodeContext, request: DoorRequest): DoorReply {
     server_time_utc: Math.floor(node.wallMs() / 1000),
     disk: status.diskSpace?.level ?? 'ok',
     quarantined: isQuarantined,
+    standing: status.standing,
+    removed_from_cluster: isRemoved,
     version: apiLevel,
     build_version: version,
     cluster_name: clusterName(node),
@@ -94,6 +100,7 @@ export function sealStatus(node: NodeContext): JsonObject {
     migration: false,
     recovery_seal: false,
     storage_type: 'raft',
+    removed_from_cluster: isOutside(node.consensus.standing()),
     ...(node.keeper.isSealed ? {} : { cluster_name: clusterName(node), cluster_id: node.config.clusterId }),
   };
 }
@@ -119,8 +126,8 @@ async function seal(node: NodeContext, request: DoorRequest): Promise<DoorReply>
 }
 
 function leader(node: NodeContext): JsonObject {
-  const { raft, appliedIndex } = node.consensus.status();
-  const member = node.config.members.find((candidate) => candidate.id === raft.leader);
+  const { raft, appliedIndex, members } = node.consensus.status();
+  const member = members.find((candidate) => candidate.node === raft.leader);
   return {
     ha_enabled: true,
     is_self: raft.role === 'leader',

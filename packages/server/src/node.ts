@@ -3,6 +3,7 @@ import { LockstepError } from '@lockstep/contract/errors';
 import { quarantinedError } from './disk/disk-errors.ts';
 import type { DoorReply, DoorRequest, OnRefused, RefusedRequest } from './doors/door.ts';
 import { requestsUnderWayMax } from './limits.ts';
+import { isOutside, outsideError } from './members/outside.ts';
 import type { NodeContext } from './node-context.ts';
 import { nodeRoute } from './node-routes.ts';
 import { handleRequest } from './request.ts';
@@ -84,6 +85,8 @@ async function answer(node: NodeContext, request: DoorRequest): Promise<DoorRepl
     }
     const quarantine = node.consensus.quarantine();
     if (quarantine !== undefined) throw quarantinedError(quarantine);
+    const standing = node.consensus.standing();
+    if (isOutside(standing)) throw outsideError(standing);
     if (!node.keeper.isInitialized)
       throw new LockstepError('not-initialized', 'the cluster is not initialized yet: run lockstep init first');
     // Vault's own words: clients match on them.

@@ -1,6 +1,6 @@
 import type { NodeId } from '@lockstep/contract/ids';
 import type { AutoSeal } from '@lockstep/contract/seal';
-import type { ConsensusNode } from '@lockstep/core/node';
+import type { ConsensusNode, DriverStatus } from '@lockstep/core/node';
 import type { PullSnapshot, SnapshotSource } from '@lockstep/core/peers/snapshot-transfer';
 import type { NodeConfig } from './config.ts';
 import type { Host } from './host.ts';
@@ -74,6 +74,12 @@ export function otherMembers(consensus: ConsensusNode): readonly NodeId[] {
   return raft.leader === 0 || raft.leader === id ? others : [raft.leader, ...others];
 }
 
+/** Undefined while nobody leads, or nobody said where the leader is. */
+function leaderAddressOf({ raft, members }: DriverStatus): string | undefined {
+  const address = members.find(({ node }) => node === raft.leader)?.apiAddress;
+  return address === '' ? undefined : address;
+}
+
 export interface SnapshotParts extends OpenRestores {
   readonly config: NodeConfig;
   readonly state: StateDb;
@@ -104,7 +110,7 @@ export function snapshotsForOperators(parts: SnapshotParts): {
   const restorer = new Restorer({
     ...parts,
     clusterId: config.clusterId,
-    leaderAddress: () => config.members.find((member) => member.id === consensus.status().raft.leader)?.apiAddress,
+    leaderAddress: () => leaderAddressOf(consensus.status()),
     logTimeMs: () => host.confirmRead(performance.now() + requestDeadlineMs),
   });
   return { saver, restorer };

@@ -48,9 +48,11 @@ const enginesByKind: ReadonlyMap<string, Engine> = new Map(
 /** Longest path first; undefined where nothing is mounted. */
 export function resolveMount(host: Host, operation: Operation, path: string): ResolvedMount | undefined {
   const asked = `${path}/`;
-  const candidates = [{ path: 'sys/', id: hostMount, engine: host.ownRoutes }, ...fixedMounts].filter((mount) =>
-    asked.startsWith(mount.path),
-  );
+  const hosts = [
+    { path: 'sys/', id: hostMount, engine: host.ownRoutes },
+    { path: 'sys/', id: systemMount, engine: host.memberRoutes },
+  ];
+  const candidates = [...hosts, ...fixedMounts].filter((mount) => asked.startsWith(mount.path));
   const fixed =
     candidates.find(
       (mount) => routesOf(mount.engine).find(operation, path.slice(mount.path.length)).kind === 'found',

@@ -1,6 +1,6 @@
 import { LogIndex, type NodeId, type Term } from '@lockstep/contract/ids';
 import { mostAdvanced } from '../leadership.ts';
-import { asksWaitingMax, promotionLagEntriesMax } from '../limits.ts';
+import { asksWaitingMax } from '../limits.ts';
 import type { LeaderAnswer, LeaderAsk } from '../peers/leader-asks.ts';
 import { isJoint } from '../raft/membership.ts';
 import type { Raft } from '../raft/raft.ts';
@@ -8,7 +8,7 @@ import { decodeMembers } from '../raft/roster-codec.ts';
 import type { Entry, Membership, MembershipChange, Proposed } from '../raft/types.ts';
 import type { Clock, Timings } from '../timings.ts';
 import type { MembersView } from './members-view.ts';
-import { indexOf, planChange, type Refusal } from './plan-change.ts';
+import { defaultRules, indexOf, planChange, type Refusal } from './plan-change.ts';
 
 type Done = (answer: LeaderAnswer) => void;
 
@@ -41,12 +41,6 @@ export class MembershipChanges {
     this.#options = options;
   }
 
-  /** Silence beyond this is a node that is not there: heartbeats go out many times as often. */
-  get silentMsMax(): number {
-    const { tickMs, electionTicks } = this.#options.timings;
-    return 2 * tickMs * electionTicks;
-  }
-
   /** Only on the leader does it mean anything. */
   view(): MembersView {
     const { core, membership, clock, heardMs, id } = this.#options;
@@ -71,10 +65,9 @@ export class MembershipChanges {
     const { change, ifMembershipIndex, votersMin } = ask;
     const wanted = { steps: change.steps, members: decodeMembers(change.context) };
     const plan = planChange(this.view(), wanted, {
+      ...defaultRules(this.#options.timings),
       ifMembershipIndex: ifMembershipIndex === 0 ? undefined : LogIndex(ifMembershipIndex),
       votersMin,
-      lagEntriesMax: promotionLagEntriesMax,
-      silentMsMax: this.silentMsMax,
     });
     const [refusal] = plan.refusals;
     if (refusal !== undefined) return done(refused(refusal));

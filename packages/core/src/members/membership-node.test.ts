@@ -256,6 +256,20 @@ describe('the outcome of a change', () => {
     expect(change3.outcome).toEqual({ kind: 'unknown' });
   });
 
+  test('of a node’s own removal is told though the leader’s answer is lost: another member says it', () => {
+    const nodes = cluster(3);
+    const leader = nodes.leader();
+    const leaving = nodes.running.find(({ id }) => id !== leader.id) ?? expect.unreachable();
+    const { lastIndex } = leader.node.status().raft;
+    const asked = changing(leaving, { steps: [remove(leaving.id)] });
+    // The leader gets the request, and is heard no more.
+    nodes.until(() => leader.node.status().raft.lastIndex > lastIndex, 1);
+    nodes.network.disconnect(leader.id, leaving.id);
+    nodes.until(() => asked.outcome !== undefined);
+    expect(asked.outcome).toEqual({ kind: 'changed', index: lastIndex + 1 });
+    expect(leaving.node.status().standing).toBe('removed');
+  });
+
   test('is told of a joint change once it is left', () => {
     const nodes = cluster(3);
     joined(nodes, 4);

@@ -1,10 +1,11 @@
-import type { LogIndex, NodeId } from '@lockstep/contract/ids';
+import { LogIndex, type NodeId } from '@lockstep/contract/ids';
 import type { LogStore, StoredLog } from '../log/log-store.ts';
 import { MembershipHistory } from '../membership-history.ts';
 import type { PeerAddress, Peers, StandingRefusal } from '../peers/peers.ts';
 import type { Raft } from '../raft/raft.ts';
 import type { Membership } from '../raft/types.ts';
 import { peersOf } from './founding.ts';
+import { indexOf } from './plan-change.ts';
 import { isSilenced, leftBehind, type Standing, standingAfter, standingIn } from './standing.ts';
 
 export interface OwnMembershipOptions {
@@ -22,8 +23,10 @@ export class OwnMembership {
   readonly history: MembershipHistory;
   readonly #options: OwnMembershipOptions;
   #peers: Peers | undefined;
+  #onRemoved: (index: LogIndex) => void = () => undefined;
   /** What a member has said that this node became. */
   #told: Standing | undefined;
+  #toldIndex: LogIndex | undefined;
   #standing: Standing;
 
   constructor(options: OwnMembershipOptions) {
@@ -46,8 +49,10 @@ export class OwnMembership {
     return isSilenced(this.#standing);
   }
 
-  connect(peers: Peers): void {
+  /** `onRemoved`: this node was removed, by the membership of that entry. It may be called again. */
+  connect(peers: Peers, onRemoved: (index: LogIndex) => void): void {
     this.#peers = peers;
+    this.#onRemoved = onRemoved;
     this.#follow();
   }
 
@@ -69,6 +74,7 @@ export class OwnMembership {
     const standing = standingAfter(refusal, this.current.roster);
     if (standing === undefined || standing === this.#standing || this.isSilenced) return;
     this.#told = standing;
+    if (refusal.kind === 'removed') this.#toldIndex = LogIndex(refusal.index);
     log('refused-by-member', { by, ...refusal });
     this.#follow();
     core.stepDown();
@@ -83,8 +89,9 @@ export class OwnMembership {
     const before = this.#standing;
     this.#standing = this.#told ?? standingIn(this.current, id);
     if (this.#standing !== before) log(this.#standing, { before });
-    const { epoch = 0, removed = [] } = this.current.roster ?? {};
+    if (this.#standing === 'removed') this.#onRemoved(this.#toldIndex ?? indexOf(this.current));
+    const { epoch = 0, index = 0, removed = [] } = this.current.roster ?? {};
     const peers = this.isSilenced ? [] : peersOf(this.current, { id, contacts: members });
-    this.#peers?.setPeers(peers, { epoch, removed });
+    this.#peers?.setPeers(peers, { epoch, index, removed });
   }
 }

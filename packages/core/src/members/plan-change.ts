@@ -1,8 +1,10 @@
 import { LogIndex, type NodeId } from '@lockstep/contract/ids';
+import { promotionLagEntriesMax } from '../limits.ts';
 import { changeMembership, isJoint, membersOf } from '../raft/membership.ts';
 import { encodeMembers } from '../raft/roster-codec.ts';
 import { isRemoved } from '../raft/roster.ts';
 import type { Member, Membership, MembershipChange, MembershipStep } from '../raft/types.ts';
+import type { Timings } from '../timings.ts';
 import { healthOf, lagOf, type MembersView } from './members-view.ts';
 
 /** Why a change is refused. Nothing was changed. */
@@ -103,6 +105,21 @@ export function planChange(view: MembersView, wanted: WantedChange, rules: Chang
     isJoint: outcome.kind === 'changed' && isJoint(outcome.membership),
     isLeaderLeaving: membership.voters.includes(view.leader) && !after.voters.includes(view.leader),
     refusals,
+  };
+}
+
+/** What the quorum is as things are. */
+export function quorumNow(view: MembersView, rules: ChangeRules): QuorumState {
+  return quorumState(view, view.membership, rules);
+}
+
+/** What a leader with these timings holds changes to, where nothing else is said: silence of two election timeouts is absence. */
+export function defaultRules({ tickMs, electionTicks }: Pick<Timings, 'tickMs' | 'electionTicks'>): ChangeRules {
+  return {
+    ifMembershipIndex: undefined,
+    votersMin: 1,
+    lagEntriesMax: promotionLagEntriesMax,
+    silentMsMax: 2 * tickMs * electionTicks,
   };
 }
 

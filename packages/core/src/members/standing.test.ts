@@ -30,9 +30,9 @@ test('what a node is, by the membership', () => {
 
 describe('a member’s word', () => {
   test('of an earlier epoch says nothing, of this one that it was removed, of a later one that it was left behind', () => {
-    const told = [1, 2, 3].map((epoch) => standingAfter({ kind: 'removed', epoch }, roster));
+    const told = [1, 2, 3].map((epoch) => standingAfter({ kind: 'removed', epoch, index: 9 }, roster));
     expect(told).toEqual([undefined, 'removed', 'left-behind']);
-    expect(standingAfter({ kind: 'removed', epoch: 0 }, undefined)).toBe('removed');
+    expect(standingAfter({ kind: 'removed', epoch: 0, index: 9 }, undefined)).toBe('removed');
   });
 
   test('of another disk silences it', () => {
@@ -50,7 +50,7 @@ describe('a member’s word', () => {
       voters: [1, 2],
       roster: { index: 5, epoch: 3, removed: [{ node: 2, pin: 'pin2' }, { node: 3 }] },
     });
-    expect(standingAfter({ kind: 'removed', epoch: 2 }, kept.roster)).toBeUndefined();
+    expect(standingAfter({ kind: 'removed', epoch: 2, index: 9 }, kept.roster)).toBeUndefined();
   });
 
   test('is kept by who knew nobody yet', () => {

@@ -280,9 +280,9 @@ describe('gRPC peers refuse', () => {
   test('a removed node, and tells it so', async () => {
     const [a, b] = await pair();
     const tombstone = { node: n2, pin: pins.get(n2) ?? expect.unreachable() };
-    a.peers.setPeers([], { epoch: 3, removed: [tombstone] });
+    a.peers.setPeers([], { epoch: 3, index: 9, removed: [tombstone] });
     await until(() => b.told.length > 0);
-    expect(b.told[0]).toEqual({ by: n1, refusal: { kind: 'removed', epoch: 3 } });
+    expect(b.told[0]).toEqual({ by: n1, refusal: { kind: 'removed', epoch: 3, index: 9 } });
     expect(refusals(a)).toContain('2: node 2 was removed from this cluster: it must join under a new id');
     b.peers.send(n1, [heartbeat(n2, n1, 1)]);
     a.peers.send(n2, [heartbeat(n1, n2, 1)]);

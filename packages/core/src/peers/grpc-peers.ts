@@ -82,7 +82,7 @@ class Links {
   readonly #sending = new Map<NodeId, SendingStream>();
   readonly #receiving = new Map<NodeId, ReceivingStream>();
   readonly #unreachable = new Set<NodeId>();
-  #buried: Buried = { epoch: 0, removed: [] };
+  #buried: Buried = { epoch: 0, index: 0, removed: [] };
   #isClosed = false;
 
   constructor(options: GrpcPeersOptions) {
@@ -119,8 +119,9 @@ class Links {
     if (peer !== undefined) return peer;
     if (!this.#buried.removed.some((removed) => removed.node === node))
       throw new LockstepError('denied', `node ${node} is not a member of this cluster`);
+    const { epoch, index } = this.#buried;
     throw new StandingRefused(
-      { kind: 'removed', epoch: this.#buried.epoch },
+      { kind: 'removed', epoch, index },
       `node ${node} was removed from this cluster: it must join under a new id`,
     );
   }

@@ -53,7 +53,7 @@ interface Pull {
   isWaiting: boolean;
 }
 
-const nobodyBuried: Buried = { epoch: 0, removed: [] };
+const nobodyBuried: Buried = { epoch: 0, index: 0, removed: [] };
 
 function isOtherDisk(known: PeerAddress, member: Member): boolean {
   return (
@@ -141,7 +141,8 @@ export class MemoryNetwork {
   /** As in the handshake of a real stream: both ends know each other, and each other's disks. */
   #isAdmitted(sender: Member, target: Member): boolean {
     if (target.buried.removed.some((removed) => removed.node === sender.node)) {
-      this.#refuse(sender, target, { kind: 'removed', epoch: target.buried.epoch });
+      const { epoch, index } = target.buried;
+      this.#refuse(sender, target, { kind: 'removed', epoch, index });
       return false;
     }
     const known = target.peers.get(sender.node);

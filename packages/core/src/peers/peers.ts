@@ -78,11 +78,14 @@ export interface PeerAddress {
   readonly incarnation?: number;
 }
 
-/** Nodes that were removed, by the membership of this epoch. */
+/** Nodes that were removed, by the membership of this epoch and entry. */
 export interface Buried {
   readonly epoch: number;
+  readonly index: number;
   readonly removed: readonly { readonly node: NodeId; readonly pin: string }[];
 }
 
 /** What a peer says that this node has become: a member no more, or one whose disk was lost. */
-export type StandingRefusal = { readonly kind: 'removed'; readonly epoch: number } | { readonly kind: 'other-disk' };
+export type StandingRefusal =
+  | { readonly kind: 'removed'; readonly epoch: number; readonly index: number }
+  | { readonly kind: 'other-disk' };

@@ -14,11 +14,15 @@ export class StandingRefused extends LockstepError {
 
 const kindKey = 'lockstep-standing';
 const epochKey = 'lockstep-epoch';
+const indexKey = 'lockstep-membership-index';
 
 export function standingMetadata(refusal: StandingRefusal): Metadata {
   const metadata = new Metadata();
   metadata.set(kindKey, refusal.kind);
-  if (refusal.kind === 'removed') metadata.set(epochKey, String(refusal.epoch));
+  if (refusal.kind === 'removed') {
+    metadata.set(epochKey, String(refusal.epoch));
+    metadata.set(indexKey, String(refusal.index));
+  }
   return metadata;
 }
 
@@ -26,7 +30,12 @@ export function standingMetadata(refusal: StandingRefusal): Metadata {
 export function standingOf(metadata: Metadata | undefined): StandingRefusal | undefined {
   const [kind] = metadata?.get(kindKey) ?? [];
   if (kind === 'other-disk') return { kind };
-  const [text] = metadata?.get(epochKey) ?? [];
-  const epoch = typeof text === 'string' && /^\d{1,15}$/.test(text) ? Number(text) : undefined;
-  return kind === 'removed' && epoch !== undefined ? { kind, epoch } : undefined;
+  const epoch = numberIn(metadata, epochKey);
+  const index = numberIn(metadata, indexKey);
+  return kind === 'removed' && epoch !== undefined && index !== undefined ? { kind, epoch, index } : undefined;
+}
+
+function numberIn(metadata: Metadata | undefined, key: string): number | undefined {
+  const [text] = metadata?.get(key) ?? [];
+  return typeof text === 'string' && /^\d{1,15}$/.test(text) ? Number(text) : undefined;
 }

@@ -4,6 +4,7 @@ import { type AnyDefinition, loadSync, type PackageDefinition, type ServiceDefin
 
 const files = [
   'lockstep/sys/v1/sys.proto',
+  'lockstep/sys/v1/cluster.proto',
   'lockstep/kv/v1/kv.proto',
   'lockstep/pki/v1/pki.proto',
   'lockstep/auth/v1/token.proto',

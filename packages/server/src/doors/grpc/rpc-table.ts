@@ -26,6 +26,14 @@ export const rpcTable: { readonly [service: string]: { readonly [method: string]
     Unseal: { operation: 'write', path: 'sys/unseal' },
     Seal: { operation: 'write', path: 'sys/seal' },
   },
+  'lockstep.sys.v1.ClusterService': {
+    Members: { operation: 'read', path: 'sys/cluster/members' },
+    Promote: { operation: 'write', path: 'sys/cluster/promote' },
+    Demote: { operation: 'write', path: 'sys/cluster/demote' },
+    Remove: { operation: 'write', path: 'sys/cluster/remove' },
+    Transfer: { operation: 'write', path: 'sys/cluster/transfer' },
+    Leave: { operation: 'write', path: 'sys/cluster/leave' },
+  },
   'lockstep.kv.v1.KvService': {
     Put: kv('write', 'data/{path*}'),
     Patch: kv('patch', 'data/{path*}'),
