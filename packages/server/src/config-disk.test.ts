@@ -5,12 +5,13 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type NodeConfig, readConfig } from './config.ts';
 import { openClusterFiles } from './dev/cluster-files.ts';
 import { ballastBytes, ballastBytesMax, stopFreeBytes, stopFreeBytesMin, warnFreeBytes } from './disk/limits.ts';
+import { anyBasePort } from './dev/free-ports.ts';
 
 let directory: string;
 let file: string;
 beforeAll(async () => {
   directory = mkdtempSync(join(tmpdir(), 'lockstep-config-'));
-  const cluster = await openClusterFiles({ directory, nodes: 1, basePort: 22_820, plainHttp: true });
+  const cluster = await openClusterFiles({ directory, nodes: 1, basePort: anyBasePort(), plainHttp: true });
   file = cluster.nodes[0]?.configFile ?? expect.unreachable();
 });
 afterAll(() => rmSync(directory, { recursive: true, force: true }));

@@ -1,9 +1,9 @@
-import { randomInt } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type AdminAnswer, adminCall } from './dev/admin-call.ts';
 import { type ClusterFiles, type DevNodeFiles, openClusterFiles } from './dev/cluster-files.ts';
+import { anyBasePort } from './dev/free-ports.ts';
 import { type NodeConfig, readConfig } from './config.ts';
 import { openLog } from './log.ts';
 import { type OpenNode, openNode } from './open-node.ts';
@@ -19,9 +19,6 @@ export interface RealCall {
 const readyWithinMs = 20_000;
 const askEveryMs = 10;
 
-/** Below the ports that a system gives out by itself; test files run side by side, and checkouts do. */
-const basePorts = { least: 10_000, most: 30_000 } as const;
-
 /** `change` makes another configuration of the usual one. */
 export async function openRealNode(
   options: { readonly change?: (config: NodeConfig) => NodeConfig } = {},
@@ -30,7 +27,7 @@ export async function openRealNode(
   const cluster = await openClusterFiles({
     directory,
     nodes: 1,
-    basePort: randomInt(basePorts.least, basePorts.most),
+    basePort: anyBasePort(),
     plainHttp: true,
   });
   const node = new RealNode(cluster, options.change ?? ((config) => config));

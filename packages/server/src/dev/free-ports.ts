@@ -1,6 +1,15 @@
+import { randomInt } from 'node:crypto';
 import { createServer } from 'node:net';
 
 const host = '127.0.0.1';
+
+/** Below the ports that a system gives out by itself, so that a node which starts again finds its own free. */
+const basePorts = { least: 10_000, most: 30_000 } as const;
+
+/** For what runs side by side with others of its kind: they hardly ever meet. */
+export function anyBasePort(): number {
+  return randomInt(basePorts.least, basePorts.most);
+}
 
 /** Ports for `count` nodes: base, base+1, base+2 for HTTP, peers and gRPC, ten apart; where one is taken, free ones instead. */
 export async function pickPorts(

@@ -11,6 +11,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { bodyBytesMax } from '../doors/limits.ts';
 import { DevCluster, type DevNode } from './dev-cluster.ts';
 import { createAuthority } from './node-certificates.ts';
+import { anyBasePort } from './free-ports.ts';
 
 // Three real processes for the whole file. What is refused comes first; the last test kills the leader.
 const directory = mkdtempSync(join(tmpdir(), 'lockstep-running-'));
@@ -22,7 +23,7 @@ let isLeaderKilled = false;
 
 beforeAll(async () => {
   cluster = await DevCluster.start(
-    { directory, nodes: 3, basePort: 22_200, plainHttp: false },
+    { directory, nodes: 3, basePort: anyBasePort(), plainHttp: false },
     { report: () => undefined },
   );
   pids = new Map(cluster.nodes.map((node) => [node.name, node.process.pid]));

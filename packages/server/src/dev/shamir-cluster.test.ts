@@ -8,6 +8,7 @@ import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type ClusterFiles, type DevNodeFiles, openClusterFiles } from './cluster-files.ts';
+import { anyBasePort } from './free-ports.ts';
 
 // As an operator has it: three processes of `lockstep server`, sealed by shares, with the command line as the only tool. The tests
 // go on from each other.
@@ -26,7 +27,12 @@ let shares: readonly string[];
 let rootToken: string;
 
 beforeAll(async () => {
-  cluster = await openClusterFiles({ directory: join(home, 'cluster'), nodes: 3, basePort: 23_000, plainHttp: false });
+  cluster = await openClusterFiles({
+    directory: join(home, 'cluster'),
+    nodes: 3,
+    basePort: anyBasePort(),
+    plainHttp: false,
+  });
   for (const { configFile } of cluster.nodes) {
     const { dev: _, ...config } = JSON.parse(readFileSync(configFile, 'utf8'));
     writeFileSync(configFile, JSON.stringify({ ...config, seal: { type: 'shamir' } }));

@@ -7,6 +7,7 @@ import { isObject } from '@lockstep/contract/fields';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { adminCall } from './admin-call.ts';
 import { DevCluster, type DevNode } from './dev-cluster.ts';
+import { anyBasePort } from './free-ports.ts';
 
 // What depends on how the parts of a node play together, on three real processes for the whole file.
 const directory = mkdtempSync(join(tmpdir(), 'lockstep-callers-'));
@@ -16,7 +17,7 @@ let cluster: DevCluster;
 
 beforeAll(async () => {
   cluster = await DevCluster.start(
-    { directory, nodes: 3, basePort: 22_400, plainHttp: false },
+    { directory, nodes: 3, basePort: anyBasePort(), plainHttp: false },
     { report: () => undefined },
   );
   await must('POST', 'sys/mounts/pki', { type: 'pki' });

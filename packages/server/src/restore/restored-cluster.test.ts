@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openClusterFiles } from '../dev/cluster-files.ts';
 import { DevCluster, type DevNode } from '../dev/dev-cluster.ts';
+import { anyBasePort } from '../dev/free-ports.ts';
 
 // Restores on three real processes: what is kept, what is brought back, and what is refused.
 const folder = mkdtempSync(join(tmpdir(), 'lockstep-restored-'));
@@ -179,7 +180,7 @@ test(
   async () => {
     await put(cluster, 'moved', 'along');
     const file = await save(cluster, await cluster.waitForLeader());
-    const choice = { directory: join(folder, 'other'), nodes: 1, basePort: 22_830, plainHttp: false };
+    const choice = { directory: join(folder, 'other'), nodes: 1, basePort: anyBasePort(), plainHttp: false };
     const other = await DevCluster.start(choice, { report: () => undefined });
     await put(other, 'own', 'of the other');
     const refused = await restore(other, file);
