@@ -87,6 +87,7 @@ export class StateRefetch {
       if (!ok) return;
       this.#isWanted = false;
       this.count++;
+      this.#options.log('state-refetched', { index: meta.index, from });
     });
   }
 

@@ -1,3 +1,4 @@
+import type { KeyObject } from 'node:crypto';
 import { LockstepError } from '@lockstep/contract/errors';
 import type { LogIndex, Term } from '@lockstep/contract/ids';
 import type { Secret } from '@lockstep/contract/secret';
@@ -111,6 +112,11 @@ export class Barrier {
   /** What seals snapshots that leave the cluster; undefined while sealed. */
   snapshots(): RecordSealer | undefined {
     return this.#state.state === 'unsealed' ? this.#state.snapshots : undefined;
+  }
+
+  /** What the digest of the state is made with, the same for as long as the cluster lives; undefined while sealed. */
+  stateHashKey(): KeyObject | undefined {
+    return this.#state.state === 'unsealed' ? this.#state.keyring.lastingKey('state-hash') : undefined;
   }
 
   #open(configuration: SealConfiguration, rootKey: Secret): BarrierState {

@@ -6,7 +6,7 @@ import { keyVersionsMax } from './limits.ts';
 import type { Random } from './random.ts';
 
 /** What a key version's bytes are for. Each use has a key of its own, derived by HKDF (RFC 5869). */
-export type KeyUse = 'log' | 'state' | 'snapshot' | 'audit' | 'token';
+export type KeyUse = 'log' | 'state' | 'snapshot' | 'audit' | 'token' | 'state-hash';
 
 export const keyBytes = 32;
 
@@ -61,9 +61,9 @@ export class Keyring {
 
   /**
    * A key that stays the same when the keyring rotates: always of the first version. For names computed from secrets
-   * (a token's id, an audit line's HMAC), which must be found again after a rotation.
+   * (a token's id, an audit line's HMAC, the digest of a state), which must be found again after a rotation.
    */
-  lastingKey(use: 'audit' | 'token'): KeyObject {
+  lastingKey(use: 'audit' | 'token' | 'state-hash'): KeyObject {
     const first = this.useKey(use, 1);
     if (first === undefined) throw new Error('invariant broken: a keyring has a first version');
     return first.key;

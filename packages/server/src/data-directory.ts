@@ -15,8 +15,8 @@ const stampName = 'NODE';
 const [logPointer, statePointer] = ['CURRENT', 'current'];
 
 /**
- * A node's data directory. Refuses with `failed-precondition` one that has lost its log or its state: with a new log under the same id, a
- * node could vote twice in one term, and its cluster lose what it acknowledged.
+ * A node's data directory. Refuses with `damaged` one that has lost its log: with a new log under the same id, a node could vote twice
+ * in one term, and its cluster lose what it acknowledged. A state that is lost comes from the other nodes, where there are others.
  */
 export class DataDirectory {
   readonly stateDirectory: string;
@@ -26,8 +26,10 @@ export class DataDirectory {
   readonly #path: string;
   readonly #stamp: string | undefined;
   readonly #hasLog: boolean;
+  /** There was one. */
+  readonly isStateGone: boolean;
 
-  private constructor(path: string) {
+  private constructor(path: string, { hasOthers }: { readonly hasOthers: boolean }) {
     this.#path = path;
     this.stateDirectory = join(path, 'state');
     this.logDirectory = join(path, 'log');
@@ -36,13 +38,14 @@ export class DataDirectory {
     this.#hasLog = existsSync(join(this.logDirectory, logPointer));
     const hasState = existsSync(join(this.stateDirectory, statePointer));
     if (this.#stamp !== undefined && !this.#hasLog) throw this.#notWhole('its log is gone');
-    if ((this.#stamp !== undefined || this.#hasLog) && !hasState) throw this.#notWhole('its state is gone');
+    this.isStateGone = (this.#stamp !== undefined || this.#hasLog) && !hasState;
+    if (this.isStateGone && !hasOthers) throw this.#notWhole('its state is gone');
   }
 
   /** Before anything in it is opened. Makes it where it isn't there. */
-  static async open(path: string): Promise<DataDirectory> {
+  static async open(path: string, cluster: { readonly hasOthers: boolean }): Promise<DataDirectory> {
     await mkdir(path, { recursive: true, mode: 0o700 });
-    return new DataDirectory(path);
+    return new DataDirectory(path, cluster);
   }
 
   /** Whether a log is to be begun here: only where there never was one. `state` is what the state's directory holds. */
@@ -62,7 +65,7 @@ export class DataDirectory {
 
   #notWhole(what: string): LockstepError {
     return new LockstepError(
-      'failed-precondition',
+      'damaged',
       `data directory ${this.#path} is not whole: ${what}. put back what belongs there, as it was when this node last ran; if it is lost, remove this node from the cluster by one of the others, and let a new node join with an empty directory`,
     );
   }

@@ -24,6 +24,7 @@ export class Machine implements StateMachine {
   readonly #onFatal: (error: unknown) => void;
   readonly #onSealConfiguration: () => void;
   readonly #restores: Restores;
+  readonly #onDiffers: () => void;
   /** Control entries that follow a restore which is not in place yet. */
   #held: CommittedEntry[] = [];
   #lastTimeMs = 0;
@@ -35,6 +36,8 @@ export class Machine implements StateMachine {
     readonly onFatal: (error: unknown) => void;
     readonly onSealConfiguration: () => void;
     readonly restores: Restores;
+    /** Another node's state is not the same, and nothing tells which of the two is right. */
+    readonly onDiffers: () => void;
   }) {
     this.#state = parts.state;
     this.#keeper = parts.keeper;
@@ -43,6 +46,7 @@ export class Machine implements StateMachine {
     this.#onFatal = parts.onFatal;
     this.#onSealConfiguration = parts.onSealConfiguration;
     this.#restores = parts.restores;
+    this.#onDiffers = parts.onDiffers;
   }
 
   readonly encoder = (): ReturnType<StateMachine['encoder']> => this.#barrier.entryEncoder();
@@ -87,9 +91,20 @@ export class Machine implements StateMachine {
     this.#positions.snapshotInstalled(index);
   }
 
+  readonly isDamaged = (): boolean => this.#state.integrity.damage !== undefined;
+
+  readonly checkpoint: NonNullable<StateMachine['checkpoint']> = () => this.#state.integrity.checkpoint();
+
+  readonly digestAt: NonNullable<StateMachine['digestAt']> = (index) => this.#state.integrity.digestAt(index);
+
+  readonly differs: NonNullable<StateMachine['differs']> = ({ index, isOutvoted }) => {
+    if (isOutvoted) this.#state.integrity.markDamaged(`at entry ${index} it is not what most of the other nodes have`);
+    else this.#onDiffers();
+  };
+
   readonly apply = (entries: readonly CommittedEntry[]): boolean => {
     for (const entry of entries) this.#positions.committed(entry.index, entry.term);
-    if (this.#keeper.isSealed || this.#state.isBehind) return false;
+    if (this.#keeper.isSealed || this.#state.isBehind || this.isDamaged()) return false;
     const pending = this.#restores.pending;
     // What comes before a restore is gone with it; where it brings other keys, this node may not even be able to open it.
     if (pending?.seal !== undefined) return false;
@@ -102,6 +117,8 @@ export class Machine implements StateMachine {
         this.#applyEntry(entry);
       }
     } catch (error) {
+      // It was found while entries were applied: the driver has another state brought, and begins after that.
+      if (this.isDamaged()) return false;
       // An entry that can't be opened is damage: going on would make this node differ from the others.
       this.#onFatal(error);
     }
@@ -111,8 +128,8 @@ export class Machine implements StateMachine {
   /** Once unsealed, or when the state is another one: the log's time as of the state, the same on every node. */
   restoreTime(): void {
     // The keys of now are those of the state to come; the present one doesn't open.
-    if (this.#restores.pending?.seal !== undefined) return;
-    const stored = this.#state.mountState(rootNamespace, hostMount).get(timeKey);
+    if (this.#restores.pending?.seal !== undefined || this.isDamaged()) return;
+    const stored = this.#storedTime();
     const storedMs = stored === undefined ? 0 : Number(Buffer.from(stored).toString());
     this.#lastTimeMs = Math.max(storedMs, this.#state.restored?.timeMs ?? 0);
   }
@@ -124,6 +141,16 @@ export class Machine implements StateMachine {
     if (restore === undefined) return false;
     this.#restores.begin({ index, restore, seal });
     return true;
+  }
+
+  #storedTime(): Uint8Array | undefined {
+    try {
+      return this.#state.mountState(rootNamespace, hostMount).get(timeKey);
+    } catch (error) {
+      // Found just now: the state to come has it.
+      if (this.isDamaged()) return undefined;
+      throw error;
+    }
   }
 
   #applyEntry(entry: CommittedEntry): void {

@@ -14,6 +14,10 @@ export interface MetricsSource {
   readonly auditSinkFailures: () => { readonly request: number; readonly response: number };
   readonly offloadQueue: () => number;
   readonly keysSwept: () => number;
+  /** 0 or 1. */
+  readonly isStateDamaged: () => number;
+  readonly scrubPasses: () => number;
+  readonly scrubbedBytes: () => number;
 }
 
 export type Row = readonly [name: string, help: string, value: () => number];
@@ -39,6 +43,17 @@ export function counters(source: MetricsSource): readonly Row[] {
     ],
     ['lockstep_log_syncs_total', 'Synced writes of the log', () => status().log.syncs],
     ['lockstep_log_writes_total', 'Writes of the log', () => status().log.writes],
+    [
+      'lockstep_state_refetched_total',
+      "States that were damaged and replaced by another node's",
+      () => status().statesRefetched,
+    ],
+    [
+      'lockstep_state_scrub_passes_total',
+      'Times that the whole state was read and found as it should be, or not',
+      source.scrubPasses,
+    ],
+    ['lockstep_state_scrubbed_bytes_total', 'What was read for it', source.scrubbedBytes],
     ['lockstep_log_disk_stalls_total', 'Times that a write of the log hung', () => status().diskStalls],
     ['lockstep_audit_sink_failures_total', 'Audit lines that a sink did not take', sinkFailures],
     ['lockstep_swept_keys_total', 'What was over and has been removed from the state', source.keysSwept],
@@ -121,6 +136,7 @@ function diskGauges(source: MetricsSource): readonly Row[] {
       () => space()?.stopBytes ?? 0,
     ],
     ['lockstep_disk_level', '0 ok, 1 low, 2 full, 3 exhausted', () => levels.indexOf(space()?.level ?? 'ok')],
+    ['lockstep_state_damaged', "1 where the state is damaged and another node's is awaited", source.isStateDamaged],
     ['lockstep_quarantined', '1 where the disk has gone back and the node takes no part', source.isQuarantined],
   ];
 }

@@ -29,6 +29,8 @@ export interface NodeContext {
   readonly autoSeal: AutoSeal | undefined;
   readonly log: Log;
   readonly wallMs: () => number;
+  /** Why this node's copy of the state can't be used now; undefined while it can. */
+  readonly stateDamage: () => string | undefined;
   readonly saver: SnapshotSaver;
   readonly restorer: Restorer;
   /** Makes the state durable and compacts the log up to there. */

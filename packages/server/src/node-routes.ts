@@ -54,17 +54,20 @@ function health(node: NodeContext, request: DoorRequest): DoorReply {
   const active = asked('activecode', 200);
   const isQuarantined = node.consensus.quarantine() !== undefined;
   const isRemoved = isOutside(status.standing);
+  const isDamaged = node.stateDamage() !== undefined;
   const code = isRemoved
     ? asked('removedcode', 530)
-    : !node.keeper.isInitialized
-      ? asked('uninitcode', 501)
-      : isSealed || isQuarantined
-        ? asked('sealedcode', 503)
-        : isStandby
-          ? standbyIsFine
-            ? active
-            : asked('standbycode', 429)
-          : active;
+    : isQuarantined || isDamaged
+      ? asked('sealedcode', 503)
+      : !node.keeper.isInitialized
+        ? asked('uninitcode', 501)
+        : isSealed
+          ? asked('sealedcode', 503)
+          : isStandby
+            ? standbyIsFine
+              ? active
+              : asked('standbycode', 429)
+            : active;
   return flat(code, {
     initialized: node.keeper.isInitialized,
     sealed: isSealed,
@@ -77,6 +80,7 @@ function health(node: NodeContext, request: DoorRequest): DoorReply {
     quarantined: isQuarantined,
     standing: status.standing,
     removed_from_cluster: isRemoved,
+    state: isDamaged ? 'damaged' : 'sound',
     version: apiLevel,
     build_version: version,
     cluster_name: clusterName(node),

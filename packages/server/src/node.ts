@@ -7,6 +7,7 @@ import { isOutside, outsideError } from './members/outside.ts';
 import type { NodeContext } from './node-context.ts';
 import { nodeRoute } from './node-routes.ts';
 import { handleRequest } from './request.ts';
+import { damagedState } from './state/state-damage.ts';
 
 /** The one function behind both doors. */
 export function nodeHandle(node: NodeContext): (request: DoorRequest) => Promise<DoorReply> {
@@ -87,6 +88,8 @@ async function answer(node: NodeContext, request: DoorRequest): Promise<DoorRepl
     if (quarantine !== undefined) throw quarantinedError(quarantine);
     const standing = node.consensus.standing();
     if (isOutside(standing)) throw outsideError(standing);
+    const damage = node.stateDamage();
+    if (damage !== undefined) throw damagedState(damage);
     if (!node.keeper.isInitialized)
       throw new LockstepError('not-initialized', 'the cluster is not initialized yet: run lockstep init first');
     // Vault's own words: clients match on them.

@@ -1,9 +1,6 @@
-import { randomBytes, randomInt } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import type { AutoSeal } from '@lockstep/contract/seal';
-import { type OpenedLog, openLevelLog } from '@lockstep/core/log/level-log';
-import { type ConsensusNode, startNode } from '@lockstep/core/node';
-import { openGrpcPeers } from '@lockstep/core/peers/grpc-peers';
-import type { PeerEvents } from '@lockstep/core/peers/peers';
+import type { ConsensusNode } from '@lockstep/core/node';
 import type { PullSnapshot } from '@lockstep/core/peers/snapshot-transfer';
 import { Barrier } from '@lockstep/seal/barrier';
 import { pooledRandom } from '@lockstep/seal/random';
@@ -13,32 +10,29 @@ import { type AuditedRequests, openAudit } from './audited-requests.ts';
 import type { Listener, NodeConfig } from './config.ts';
 import { sealInForce } from './control-entry.ts';
 import { DataDirectory } from './data-directory.ts';
-import { freeBytesOf, type NodeDisk, openNodeDisk } from './disk/node-disk.ts';
+import { freeBytesOf, openNodeDisk } from './disk/node-disk.ts';
 import type { DoorRequest } from './doors/door.ts';
 import { type GrpcDoor, openGrpcDoor } from './doors/grpc/grpc-door.ts';
 import { type HttpDoor, openHttpDoor } from './doors/http/http-door.ts';
 import { Host } from './host.ts';
 import { stateSyncMs } from './limits.ts';
-import { faultFields, type Log, type LogFields } from './log.ts';
+import { faultFields, type Log } from './log.ts';
 import { Machine } from './machine.ts';
 import type { MetricsSource } from './metric-rows.ts';
 import { Metrics } from './metrics.ts';
 import { nodeHandle, nodeRefused } from './node.ts';
 import type { NodeContext } from './node-context.ts';
-import {
-  type OpenRestores,
-  openRestores,
-  otherMembers,
-  snapshotsForOperators,
-  snapshotSource,
-} from './open-snapshots.ts';
+import { openConsensus, setTimer } from './open-consensus.ts';
+import { type OpenRestores, openRestores, snapshotsForOperators } from './open-snapshots.ts';
 import { Offload } from './offload.ts';
 import { Positions } from './positions.ts';
-import type { PendingRestore, Restores } from './restore/restores.ts';
+import type { PendingRestore } from './restore/restores.ts';
 import { SealKeeper } from './seal-keeper.ts';
 import { newSweepCursor, sweep } from './sweep.ts';
 import { Sweeper } from './sweeper.ts';
+import { markGone } from './state/state-damage.ts';
 import { openState, type StateDb } from './state/state-db.ts';
+import { StateScrubber } from './state/state-scrubber.ts';
 
 export interface OpenNode {
   readonly httpPort: number;
@@ -86,9 +80,9 @@ interface NodeParts extends World {
 
 async function openParts(parts: NodeParts): Promise<OpenNode> {
   const { config, log, freeBytes, opened } = parts;
-  const directory = await DataDirectory.open(config.dataDirectory);
+  const directory = await DataDirectory.open(config.dataDirectory, { hasOthers: config.members.length > 1 });
   // What happens before consensus is there has nothing to wake yet.
-  const wake = { unsealed: (): void => {}, applyOn: (): void => {} };
+  const wake = { unsealed: (): void => {}, applyOn: (): void => {}, damaged: (): void => {}, differs: (): void => {} };
   const own = await openMachine(parts, directory, wake);
   const { state, keeper, machine, snapshots } = own;
   const { dataDirectory, disk: diskConfig } = config;
@@ -110,6 +104,7 @@ async function openParts(parts: NodeParts): Promise<OpenNode> {
     await consensus.close();
   });
   wake.applyOn = () => consensus.resumeApply();
+  wake.damaged = () => consensus.refetchState();
   wake.unsealed = () => {
     machine.restoreTime();
     log.info('unsealed');
@@ -119,7 +114,20 @@ async function openParts(parts: NodeParts): Promise<OpenNode> {
   const record = state.controlRecord;
   if (record !== undefined) keeper.adopt(sealInForce(record));
   openLater(keeper, log);
-  return await openDoors({ ...parts, ...own, pull, consensus });
+  const scrubber = scrubberOf(own, log);
+  opened.defer(() => scrubber.close());
+  wake.differs = () => scrubber.hurry();
+  return await openDoors({ ...parts, ...own, pull, consensus, scrubber });
+}
+
+function scrubberOf({ state, keeper }: Pick<OwnParts, 'state' | 'keeper'>, log: Log): StateScrubber {
+  return new StateScrubber({
+    integrity: state.integrity,
+    isOpen: () => !keeper.isSealed,
+    nowMs: () => performance.now(),
+    setTimer,
+    onFault: (error) => log.error('scrub-failed', faultFields(error)),
+  });
 }
 
 interface OwnParts {
@@ -135,19 +143,33 @@ interface OwnParts {
 async function openMachine(
   parts: NodeParts,
   directory: DataDirectory,
-  wake: { readonly unsealed: () => void; readonly applyOn: () => void },
+  wake: {
+    readonly unsealed: () => void;
+    readonly applyOn: () => void;
+    readonly damaged: () => void;
+    readonly differs: () => void;
+  },
 ): Promise<OwnParts> {
   const { config, log, onFatal, freeBytes, opened } = parts;
   const barrier = new Barrier({ clusterId: config.clusterId, random: pooledRandom() });
+  if (directory.isStateGone) await markGone(directory.stateDirectory);
   const state = await openState({
     directory: directory.stateDirectory,
     clusterId: config.clusterId,
     values: () => barrier.values(),
+    hashKey: () => barrier.stateHashKey(),
     onFatal,
     onCaughtUp: () => wake.applyOn(),
+    // With others to ask, a state that is lost is not the end; a lone node must not throw away what may still be mended.
+    mayBeginAnew: config.members.length > 1,
+    onDamaged: (why) => {
+      log.error('state-damaged', { reason: why });
+      wake.damaged();
+    },
     onSnapshotFailure: (error) => log.error('snapshot-failed', faultFields(error)),
   });
   opened.defer(() => state.close());
+  if (state.integrity.damage !== undefined) log.error('state-damaged', { reason: state.integrity.damage });
   const positions = new Positions(state.appliedIndex);
   const autoSeal = autoSealOf(config);
   const keeper = new SealKeeper({
@@ -173,7 +195,8 @@ async function openMachine(
   const { restores } = snapshots;
   opened.defer(async () => restores.close());
   const onSealConfiguration = (): void => openLater(keeper, log);
-  const machine = new Machine({ state, keeper, positions, onFatal, onSealConfiguration, restores });
+  const onDiffers = (): void => wake.differs();
+  const machine = new Machine({ state, keeper, positions, onFatal, onSealConfiguration, restores, onDiffers });
   return { state, positions, autoSeal, keeper, snapshots, machine };
 }
 
@@ -188,102 +211,6 @@ function openLater(keeper: SealKeeper, log: Log): void {
   keeper.openByItself().catch((error: unknown) => log.error('unseal-failed', faultFields(error)));
 }
 
-interface ConsensusParts extends Pick<NodeParts, 'config' | 'log' | 'onFatal' | 'wallMs' | 'metrics'> {
-  readonly machine: Machine;
-  readonly restores: Restores;
-  readonly directory: DataDirectory;
-  readonly disk: NodeDisk;
-  /** A log is begun where none is. */
-  readonly mayBegin: boolean;
-}
-
-interface OpenConsensus {
-  readonly consensus: ConsensusNode;
-  readonly pull: PullSnapshot;
-}
-
-async function openConsensus(parts: ConsensusParts): Promise<OpenConsensus> {
-  const { config, onFatal, directory, mayBegin, metrics } = parts;
-  const voters = config.members.map((member) => member.id);
-  const membership = { voters, votersOutgoing: [], learners: [], learnersNext: [], autoLeave: false };
-  const log = await openLevelLog({
-    directory: directory.logDirectory,
-    clusterId: config.clusterId,
-    node: config.node.id,
-    ...(mayBegin ? { format: { incarnation: randomInt(1, 2 ** 47), membership } } : {}),
-    onFatal,
-    onSync: (ms) => metrics.logSynced(ms),
-  });
-  const begun = new AsyncDisposableStack();
-  begun.defer(() => log.store.close());
-  try {
-    await directory.stamp(log.identity);
-    return await startConsensus(parts, log, begun);
-  } catch (error) {
-    await begun.disposeAsync();
-    throw error;
-  }
-}
-
-/** From here on the driver closes what was opened for it. */
-async function startConsensus(
-  { config, machine, restores, disk, log, onFatal, wallMs }: ConsensusParts,
-  { stored, store, identity }: OpenedLog,
-  begun: AsyncDisposableStack,
-): Promise<OpenConsensus> {
-  let events: PeerEvents | undefined;
-  const { peers, pullSnapshot } = await openGrpcPeers({
-    self: { node: config.node.id, clusterId: config.clusterId, incarnation: identity.incarnation },
-    listen: { host: config.peer.host, port: config.peer.port },
-    tls: config.peer,
-    // Until the driver runs nothing is expected, and Raft repeats what matters.
-    events: {
-      onMessages: (from, messages) => events?.onMessages(from, messages),
-      onDisconnected: (from) => events?.onDisconnected(from),
-      greeting: (to) => events?.greeting?.(to) ?? [],
-      onIncarnation: (node, incarnation) => events?.onIncarnation?.(node, incarnation),
-      onRefused: (by, refusal) => events?.onRefused?.(by, refusal),
-    },
-    snapshot: snapshotSource({ machine, restores, log }),
-    log: ({ kind, node: peer, ...fields }) => log.info(`peer-${kind}`, definedOnly({ peer, ...fields })),
-  });
-  begun.defer(() => peers.close());
-  const consensus = startNode({
-    id: config.node.id,
-    clock: { nowMs: () => performance.now(), wallMs, setTimer },
-    random: (below) => randomInt(below),
-    store,
-    stored,
-    peers: (given) => {
-      events = given;
-      return peers;
-    },
-    pullSnapshot,
-    machine,
-    members: config.members.map(({ id: node, peerAddress: address, ...member }) => ({ node, address, ...member })),
-    incarnation: identity.incarnation,
-    log: (event, fields) => log.info(event, fields),
-    onFatal,
-    diskSpace: disk.diskSpace,
-    memory: disk.memory,
-    onQuarantine: disk.onQuarantine,
-    ...(disk.quarantine === undefined ? {} : { quarantine: disk.quarantine }),
-  });
-  restores.connect({ pull: pullSnapshot, others: () => otherMembers(consensus) });
-  return { consensus, pull: pullSnapshot };
-}
-
-function definedOnly(fields: { readonly [name: string]: string | number | boolean | undefined }): LogFields {
-  const defined: { [name: string]: string | number | boolean } = {};
-  for (const [name, value] of Object.entries(fields)) if (value !== undefined) defined[name] = value;
-  return defined;
-}
-
-function setTimer(ms: number, run: () => void): () => void {
-  const timer = setTimeout(run, ms);
-  return () => clearTimeout(timer);
-}
-
 interface DoorParts {
   readonly config: NodeConfig;
   readonly state: StateDb;
@@ -294,6 +221,7 @@ interface DoorParts {
   readonly keeper: SealKeeper;
   readonly autoSeal: AutoSeal | undefined;
   readonly consensus: ConsensusNode;
+  readonly scrubber: StateScrubber;
   readonly log: Log;
   readonly wallMs: () => number;
   readonly metrics: Metrics;
@@ -301,7 +229,7 @@ interface DoorParts {
 }
 
 async function openDoors(parts: DoorParts): Promise<OpenNode> {
-  const { config, state, positions, keeper, consensus, log, wallMs, metrics, opened } = parts;
+  const { config, state, positions, keeper, consensus, scrubber, log, wallMs, metrics, opened } = parts;
   const offload = new Offload();
   opened.defer(() => offload.close());
   const audit = await openAudit(config, keeper, { log, wallMs });
@@ -311,7 +239,7 @@ async function openDoors(parts: DoorParts): Promise<OpenNode> {
   const host = new Host({ state, consensus, positions, audit, offload, random: pooledRandom(), logFault });
   const sweeper = sweeperOf({ keeper, consensus, host, log });
   opened.defer(() => sweeper.close());
-  metrics.watch(measured({ state, consensus, keeper, positions, audit, offload, sweeper }));
+  metrics.watch(measured({ state, consensus, keeper, positions, audit, offload, sweeper, scrubber }));
   const node: NodeContext = {
     config,
     keeper,
@@ -322,6 +250,7 @@ async function openDoors(parts: DoorParts): Promise<OpenNode> {
     autoSeal: parts.autoSeal,
     log,
     wallMs,
+    stateDamage: () => state.integrity.damage,
     ...snapshotsForOperators({ ...parts, ...parts.snapshots, host, setTimer }),
     compact: async () => {
       consensus.stateSynced(await state.sync());
@@ -357,7 +286,10 @@ async function listen(
   // All at once: each waits for what is under way.
   opened.defer(async () => void (await Promise.all(closing.map((close) => close()))));
   const isServing = (): boolean =>
-    keeper.isInitialized && !keeper.isSealed && node.consensus.quarantine() === undefined;
+    keeper.isInitialized &&
+    !keeper.isSealed &&
+    node.consensus.quarantine() === undefined &&
+    node.stateDamage() === undefined;
   const grpc = await openGrpcDoor({ ...common, ...listenerOf(config.grpc), isServing, nowMs: () => Date.now() });
   closing.push(grpc.close);
   return { http, grpc };
@@ -376,9 +308,10 @@ interface Measured extends Pick<DoorParts, 'state' | 'consensus' | 'keeper' | 'p
   readonly audit: AuditedRequests;
   readonly offload: Offload;
   readonly sweeper: Sweeper;
+  readonly scrubber: StateScrubber;
 }
 
-function measured({ state, consensus, keeper, positions, audit, offload, sweeper }: Measured): MetricsSource {
+function measured({ state, consensus, keeper, positions, audit, offload, sweeper, scrubber }: Measured): MetricsSource {
   return {
     status: () => consensus.status(),
     isSealed: () => keeper.isSealed,
@@ -389,6 +322,9 @@ function measured({ state, consensus, keeper, positions, audit, offload, sweeper
     auditSinkFailures: () => audit.sinkFailures,
     offloadQueue: () => offload.waitingCount,
     keysSwept: () => sweeper.keysSwept,
+    isStateDamaged: () => Number(state.integrity.damage !== undefined),
+    scrubPasses: () => scrubber.passes,
+    scrubbedBytes: () => scrubber.bytes,
   };
 }
 

@@ -31,6 +31,7 @@ export async function plaintextOnDisk(config: NodeConfig): Promise<PlaintextOnDi
     directory: join(config.dataDirectory, 'state'),
     clusterId: config.clusterId,
     values: () => barrier.values(),
+    hashKey: () => barrier.stateHashKey(),
     onFatal,
   });
   await unseal(barrier, state, config);

@@ -26,7 +26,7 @@ afterAll(() => node.close());
 
 const folder = (...names: readonly string[]): string => join(node.config.dataDirectory, ...names);
 const refusal = (what: string): object => ({
-  code: 'failed-precondition',
+  code: 'damaged',
   message: expect.stringMatching(
     new RegExp(`not whole: ${what}.*remove this node from the cluster.*let a new node join`),
   ),
@@ -71,11 +71,11 @@ describe('a node refuses to start', () => {
 
 test('a first start that was cut short is begun again: with nothing, with an empty state, and without a stamp', async () => {
   rmSync(node.config.dataDirectory, { recursive: true });
-  const directory = await DataDirectory.open(node.config.dataDirectory);
+  const directory = await DataDirectory.open(node.config.dataDirectory, { hasOthers: false });
   expect(directory.mayBegin({ appliedIndex: 0, controlIndex: 0 })).toBe(true);
   mkdirSync(directory.stateDirectory);
   writeFileSync(join(directory.stateDirectory, 'current'), 'state-1\n');
-  const withState = await DataDirectory.open(node.config.dataDirectory);
+  const withState = await DataDirectory.open(node.config.dataDirectory, { hasOthers: false });
   expect(withState.mayBegin({ appliedIndex: 0, controlIndex: 0 })).toBe(true);
   rmSync(node.config.dataDirectory, { recursive: true });
   cpSync(whole, node.config.dataDirectory, { recursive: true });

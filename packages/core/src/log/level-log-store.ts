@@ -126,7 +126,8 @@ export class LevelLog implements LogStore {
   }
 
   stats(): LogStoreStats {
-    const oldest = this.#calls.find((call) => call.kind === 'change');
+    // The store's own upkeep writes as well, so a disk that hangs under it hangs for all that comes after.
+    const oldest = this.#calls.find((call) => call.kind !== 'read');
     const oldestPendingMs = oldest === undefined ? 0 : this.#now() - oldest.askedMs;
     return { lastSyncMs: this.#lastSyncMs, oldestPendingMs, writes: this.#writes, syncs: this.#syncs };
   }

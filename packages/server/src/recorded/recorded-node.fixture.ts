@@ -152,6 +152,7 @@ async function openMachine(
     directory: join(of.directory, 'state'),
     clusterId: of.clusterId,
     values: () => barrier.values(),
+    hashKey: () => barrier.stateHashKey(),
     onFatal: throwIt,
     onSnapshotFailure: throwIt,
   });
@@ -179,7 +180,15 @@ async function openMachine(
     setTimer: clock.setTimer,
     nowMs: clock.nowMs,
   });
-  const machine = new Machine({ state, keeper, positions, onFatal: throwIt, onSealConfiguration, restores });
+  const machine = new Machine({
+    state,
+    keeper,
+    positions,
+    onFatal: throwIt,
+    onSealConfiguration,
+    restores,
+    onDiffers: () => undefined,
+  });
   const onUnsealed = (run: () => void): void => {
     resume = run;
   };

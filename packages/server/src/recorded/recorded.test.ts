@@ -72,6 +72,7 @@ async function installRecorded(folder: string, directory: string): Promise<void>
     directory: join(directory, 'state'),
     clusterId,
     values: () => undefined,
+    hashKey: () => undefined,
     onFatal: fails,
     onSnapshotFailure: fails,
   });

@@ -135,6 +135,7 @@ test('a state that was replaced by one of before a restore, with the control rec
     directory: join(directory, 'state'),
     clusterId,
     values: () => undefined,
+    hashKey: () => undefined,
     onFatal: () => expect.unreachable(),
   });
   renameSync(join(directory, 'earlier'), join(folder, `${earlier.id}.part`));

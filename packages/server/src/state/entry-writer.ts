@@ -21,6 +21,8 @@ export class EntryWriter {
   /** What every value that the entry writes has. */
   readonly #version: number;
   readonly #load: (fullKey: string) => StoredCell | undefined;
+  /** What was read, once. */
+  readonly #loaded = new Map<string, StoredCell | undefined>();
   readonly #writes = new Map<string, Written>();
   readonly #mounts = new Map<string, WritableState>();
   readonly #undo: Undo[] = [];
@@ -73,7 +75,15 @@ export class EntryWriter {
     const fullKey = mountPrefix(namespace, mount) + key;
     const written = this.#writes.get(fullKey);
     if (written !== undefined) return written.value === undefined ? 0 : this.#version;
-    return this.#load(fullKey)?.version ?? 0;
+    return this.before(fullKey)?.version ?? 0;
+  }
+
+  /** What stood there before the entry. */
+  before(fullKey: string): StoredCell | undefined {
+    if (this.#loaded.has(fullKey)) return this.#loaded.get(fullKey);
+    const cell = this.#load(fullKey);
+    this.#loaded.set(fullKey, cell);
+    return cell;
   }
 
   /** What the entry comes to, by full key. */
@@ -84,7 +94,7 @@ export class EntryWriter {
 
   #read(fullKey: string): Uint8Array | undefined {
     const written = this.#writes.get(fullKey);
-    return written === undefined ? this.#load(fullKey)?.value : written.value;
+    return written === undefined ? this.before(fullKey)?.value : written.value;
   }
 
   #put(prefix: string, key: string, value: Uint8Array): void {

@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process';
+import type { KeyObject } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -18,10 +19,8 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 const clusterId = 'c1';
 const keyBytes = 5;
-const sealerOf = (): RecordSealer => {
-  const versions = [{ version: 1, key: new Secret(Buffer.alloc(32, keyBytes)), createdMs: 1 }];
-  return new RecordSealer({ keyring: new Keyring(clusterId, versions), use: 'state', random: pooledRandom() });
-};
+const keyringOf = (): Keyring =>
+  new Keyring(clusterId, [{ version: 1, key: new Secret(Buffer.alloc(32, keyBytes)), createdMs: 1 }]);
 
 /** Applies entries, each synced, until the disk takes no more; prints the last index that was reported durable. */
 const writer = `
@@ -36,6 +35,7 @@ const writer = `
     directory: process.argv[1],
     clusterId: '${clusterId}',
     values: () => sealer,
+    hashKey: () => keyring.lastingKey('state-hash'),
     onFatal: () => { console.log(synced); process.exit(74); },
   });
   for (let n = 1; n < 1000; n++) {
@@ -55,11 +55,13 @@ it('a node whose disk is full stops at the first failed write, and lost nothing 
   expect(run.status, run.stderr).toBe(74);
   const synced = Number(run.stdout);
   expect(synced).toBeGreaterThan(10);
-  const sealer = sealerOf();
+  const keyring = keyringOf();
+  const sealer = new RecordSealer({ keyring, use: 'state', random: pooledRandom() });
+  const hashKey = (): KeyObject => keyring.lastingKey('state-hash');
   const onFatal = (error: unknown): never => {
     throw error;
   };
-  const state = await openState({ directory, clusterId, values: () => sealer, onFatal });
+  const state = await openState({ directory, clusterId, values: () => sealer, hashKey, onFatal });
   const kv = state.mountState(rootNamespace, MountId('kv'));
   // The write that failed may be there after all, never more than that.
   expect([synced, synced + 1]).toContain(state.appliedIndex);

@@ -1,6 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { LockstepError } from '@lockstep/contract/errors';
 import type { SnapshotMeta } from '@lockstep/core/raft/types';
+import { type ScanKeys, StateScan } from './scan-state.ts';
 import { type SnapshotHeader, SnapshotReader } from './snapshot-file.ts';
 import {
   openDatabase,
@@ -21,21 +22,23 @@ export async function buildFromSnapshot(options: {
   readonly meta: SnapshotMeta;
   readonly clusterId: string;
   readonly target: string;
+  readonly keys: ScanKeys;
 }): Promise<void> {
-  const { snapshotPath, meta, clusterId, target } = options;
+  const { snapshotPath, meta, clusterId, target, keys } = options;
   const headOf = (header: SnapshotHeader): StateHead => {
     if (header.clusterId !== clusterId) throw refused(`belongs to cluster ${header.clusterId}, not ${clusterId}`);
     if (header.applied !== meta.index) throw refused(`holds the state at ${header.applied}, not ${meta.index}`);
-    const { applied, control, restored } = header;
-    return { applied, control, installed: meta, restored };
+    const { applied, control, restored, digest } = header;
+    return { applied, control, installed: meta, restored, digest };
   };
-  await buildDatabase({ snapshotPath, id: meta.id, clusterId, target, headOf });
+  await buildDatabase({ snapshotPath, id: meta.id, clusterId, target, headOf, keys });
 }
 
 /**
  * Makes a database in `target` out of a snapshot's records and a head of the caller's, checked in full and durable, but not yet in
  * force: `pointTo` is what puts it in force. Refuses with `invalid-input` a snapshot that is damaged, cut, or not the one that `id`
- * names, and what `headOf` refuses; then nothing is left of the target. Needs no key.
+ * names, and what `headOf` refuses; then nothing is left of the target. Needs no key; with `keys`, also refuses with `damaged` what does
+ * not open, or has another digest than it says.
  */
 export async function buildDatabase(options: {
   readonly snapshotPath: string;
@@ -44,16 +47,19 @@ export async function buildDatabase(options: {
   readonly clusterId: string;
   readonly target: string;
   readonly headOf: (header: SnapshotHeader) => StateHead;
+  readonly keys?: ScanKeys;
 }): Promise<void> {
-  const { snapshotPath, id, clusterId, target, headOf } = options;
+  const { snapshotPath, id, clusterId, target, headOf, keys = () => undefined } = options;
   await rm(target, { recursive: true, force: true });
   const reader = await SnapshotReader.open(snapshotPath, id);
   try {
     const head = headOf(reader.header);
     const database = await openDatabase(target);
     try {
-      await copyRecords(reader, database);
-      await writeHead(database, clusterId, head);
+      const found = await copyRecords(reader, database, keys);
+      if (found !== undefined && head.digest !== undefined && !found.equals(head.digest))
+        throw new LockstepError('damaged', 'the snapshot holds another state than its digest says');
+      await writeHead(database, clusterId, { ...head, digest: found ?? head.digest });
       await readHead(database, clusterId);
     } finally {
       await database.close();
@@ -67,7 +73,14 @@ export async function buildDatabase(options: {
   }
 }
 
-async function copyRecords(reader: SnapshotReader, database: StateDatabase): Promise<void> {
+/** Answers the digest of what was copied, where there are keys to know it by. */
+async function copyRecords(
+  reader: SnapshotReader,
+  database: StateDatabase,
+  keys: ScanKeys,
+): Promise<Buffer | undefined> {
+  const scan = new StateScan(keys);
+  let isScanned = true;
   const prefix = Buffer.from(statePrefix);
   for await (const records of reader.records()) {
     const batch = database.batch();
@@ -76,7 +89,9 @@ async function copyRecords(reader: SnapshotReader, database: StateDatabase): Pro
       batch.put(key, value, { keyEncoding: 'view' });
     }
     await batch.write();
+    isScanned &&= scan.add(records.map(({ key, value }) => [key, value] as const));
   }
+  return isScanned ? scan.digest : undefined;
 }
 
 function refused(how: string): LockstepError {

@@ -48,3 +48,21 @@ export const logFilesSetAsideMax = 8;
 
 /** States of mounts that are remembered as objects; beyond it they are made anew. */
 export const mountStatesKept = 4096;
+
+/** Entries whose digest is remembered: a second of the highest rate, so that a node that is a little ahead can be compared with. */
+export const digestsKept = 4096;
+
+/** Bytes and records that a scan of the state reads at once: a few milliseconds of the loop to open and hash. */
+export const scanChunkBytes: number = 256 * KiB;
+export const scanRecordsPerRead = 500;
+
+/** Bytes a second of a scrub: 10 GB in 40 minutes, a small part of what any disk reads. */
+export const scrubBytesPerSecond: number = 4 * MiB;
+/** The same for a scan that something waits for; still no more than a loop can open and hash beside its work. */
+export const urgentBytesPerSecond: number = 32 * MiB;
+/** From the end of a pass to the beginning of the next. */
+export const scrubEveryMs: number = 6 * 3_600_000;
+/** A node that has just started has other work. */
+export const scrubFirstMs = 600_000;
+/** How often it is looked whether a pass is due. */
+export const scrubRetryMs = 2_000;

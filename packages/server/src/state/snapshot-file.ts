@@ -23,6 +23,8 @@ export interface SnapshotHeader {
   readonly applied: LogIndex;
   readonly control: ControlRecord | undefined;
   readonly restored: RestoredRecord | undefined;
+  /** Of the records, keyed (state-hash.ts); undefined where the node that took it did not know. */
+  readonly digest: Uint8Array | undefined;
 }
 
 export interface SnapshotRecord {
@@ -44,12 +46,14 @@ export const snapshotHeaderWire: MessageCodec<{
   readonly controlIndex: number;
   readonly control: Uint8Array | undefined;
   readonly restored: RestoredWire | undefined;
+  readonly digest: Uint8Array | undefined;
 }> = message({
   clusterId: text(1),
   applied: uint(2),
   controlIndex: uint(3),
   control: optionalBytes(4),
   restored: embed(5, restoredWire),
+  digest: optionalBytes(6),
 });
 
 /** Sixteen digits, so that ids sort as indexes do. */
@@ -84,13 +88,14 @@ export class SnapshotWriter {
   /** Begins a file that must not be there yet. */
   static async create(path: string, header: SnapshotHeader): Promise<SnapshotWriter> {
     const writer = new SnapshotWriter(await open(path, 'wx', 0o600));
-    const { clusterId, applied, control, restored } = header;
+    const { clusterId, applied, control, restored, digest } = header;
     const body = snapshotHeaderWire.encode({
       clusterId,
       applied,
       controlIndex: control?.index ?? 0,
       control: control?.data,
       restored,
+      digest,
     });
     const head = Buffer.alloc(9);
     head.set(magic);
@@ -264,12 +269,13 @@ async function exactly(file: FileHandle, length: number): Promise<Buffer> {
 
 function headerOf(body: Buffer): SnapshotHeader {
   try {
-    const { clusterId, applied, controlIndex, control, restored } = snapshotHeaderWire.decode(body);
+    const { clusterId, applied, controlIndex, control, restored, digest } = snapshotHeaderWire.decode(body);
     return {
       clusterId,
       applied: LogIndex(applied),
       control: control === undefined ? undefined : { index: LogIndex(controlIndex), data: control },
       restored: restored === undefined ? undefined : restoredOf(restored),
+      digest,
     };
   } catch (cause) {
     throw new LockstepError('invalid-input', 'the snapshot has a header that is no message', { cause });

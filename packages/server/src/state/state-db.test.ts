@@ -1,3 +1,4 @@
+import type { KeyObject } from 'node:crypto';
 import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,13 +13,15 @@ import { Level } from 'level';
 import { afterEach, describe, expect, it } from 'vitest';
 import { buildFromSnapshot } from './install-snapshot.ts';
 import { keyBytesMax, keysPerRangeMax, valueBytesMax } from './limits.ts';
-import { type EntryWriter, openState, type StateDb, type StateOptions } from './state-db.ts';
+import { type EntryWriter, openState, type StateDb } from './state-db.ts';
+import type { StateOptions } from './state-options.ts';
 import { pointTo } from './state-directory.ts';
 
 const random = pooledRandom();
 const clusterId = 'c1';
 const keyring: Keyring = newKeyring({ clusterId, nowMs: 1, random });
 const sealer = new RecordSealer({ keyring, use: 'state', random });
+const hashKey = (): KeyObject => keyring.lastingKey('state-hash');
 const kv = MountId('kv');
 const fails = (error: unknown): never => {
   throw error;
@@ -32,7 +35,15 @@ const folder = (): string => {
   return join(made, 'state');
 };
 async function open(directory: string, change: Partial<StateOptions> = {}): Promise<StateDb> {
-  const options = { directory, clusterId, values: () => sealer, onFatal: fails, onSnapshotFailure: fails, ...change };
+  const options = {
+    directory,
+    clusterId,
+    values: () => sealer,
+    hashKey,
+    onFatal: fails,
+    onSnapshotFailure: fails,
+    ...change,
+  };
   const state = await openState(options);
   opened.push(state);
   return state;
@@ -346,11 +357,11 @@ describe('on disk', () => {
       await database.put('s/root/kv/rich', rich.with(-1, rich.at(-1)! ^ 1));
     });
     const again = await open(directory);
-    for (const key of ['poor', 'rich'])
-      expect(() => kvOf(again).get(key)).toThrow(expect.objectContaining({ code: 'internal' }));
+    expect(() => kvOf(again).get('poor')).toThrow(expect.objectContaining({ code: 'damaged' }));
+    expect(() => kvOf(again).get('rich')).toThrow(expect.objectContaining({ code: 'unavailable' }));
   });
 
-  it('a value that does not open stops a node that applies by it, before anything is stored', async () => {
+  it('a value that does not open is found by apply, before anything is stored, and the state takes no entry any more', async () => {
     const directory = folder();
     put(await open(directory), { a: '1' });
     await opened.pop()!.close();
@@ -358,9 +369,8 @@ describe('on disk', () => {
       const stored = (await database.get('s/root/kv/a'))!;
       await database.put('s/root/kv/a', stored.with(-1, stored.at(-1)! ^ 1));
     });
-    const fatal: unknown[] = [];
-    const state = await open(directory, { onFatal: (error) => fatal.push(error) });
-    opened.pop();
+    const damage: string[] = [];
+    const state = await open(directory, { onDamaged: (why) => damage.push(why) });
     const swallowing = (writer: EntryWriter): void => {
       try {
         writer.mount(kv).get('a');
@@ -368,12 +378,14 @@ describe('on disk', () => {
         writer.mount(kv).put('faulted', Buffer.from('yes'));
       }
     };
-    expect(() => apply(state, swallowing)).toThrow(/this node stops/);
-    expect(() => put(state, { b: '1' })).toThrow(/this node stops/);
-    expect(fatal).toHaveLength(1);
-    await state.close();
+    expect(() => apply(state, swallowing)).toThrow(/copy of the state is damaged/);
+    expect(() => put(state, { b: '1' })).toThrow(/copy of the state is damaged/);
+    expect(() => kvOf(state).get('none')).toThrow(/ask another node/);
+    await expect(kvOf(state).keys({ prefix: '', limit: 1 })).rejects.toMatchObject({ code: 'unavailable' });
+    expect(damage).toEqual(['a value on its disk is not what was written there']);
+    await opened.pop()!.close();
     const again = await open(directory);
-    expect([again.appliedIndex, kvOf(again).get('faulted')]).toEqual([1, undefined]);
+    expect([again.appliedIndex, again.integrity.damage]).toEqual([1, damage[0]]);
   });
 
   it('a flipped bit in LevelDB’s log is refused, not skipped', async () => {
@@ -681,14 +693,14 @@ describe('snapshots', () => {
     expect(await reopened()).toEqual(old);
     expect(readdirSync(directory)).not.toContain('state-2');
     // All of it was built, but not pointed to.
-    await buildFromSnapshot({ snapshotPath, meta: snapshot, clusterId, target });
+    await buildFromSnapshot({ snapshotPath, meta: snapshot, clusterId, target, keys: () => undefined });
     expect(await reopened()).toEqual(old);
     // The pointer was written beside the old one, but not renamed.
-    await buildFromSnapshot({ snapshotPath, meta: snapshot, clusterId, target });
+    await buildFromSnapshot({ snapshotPath, meta: snapshot, clusterId, target, keys: () => undefined });
     writeFileSync(join(directory, 'current.new'), 'state-2\n');
     expect(await reopened()).toEqual(old);
     // It was renamed, and nothing was cleaned up.
-    await buildFromSnapshot({ snapshotPath, meta: snapshot, clusterId, target });
+    await buildFromSnapshot({ snapshotPath, meta: snapshot, clusterId, target, keys: () => undefined });
     await pointTo(directory, 2);
     expect(await reopened()).toEqual([2, undefined, 'one', snapshot.id]);
     expect(readdirSync(directory).toSorted()).toEqual(['closed', 'current', 'snapshots', 'state-2']);

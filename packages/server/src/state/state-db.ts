@@ -3,14 +3,14 @@ import { assert, LockstepError } from '@lockstep/contract/errors';
 import { LogIndex, type MountId, type NamespaceId } from '@lockstep/contract/ids';
 import type { KeyRange, ReadableState } from '@lockstep/contract/state';
 import type { SnapshotMeta } from '@lockstep/core/raft/types';
-import type { RecordSealer } from '@lockstep/seal/record-sealer';
 import { EntryWriter } from './entry-writer.ts';
+import { CellReader } from './cell-reader.ts';
 import { buildDatabase, buildFromSnapshot } from './install-snapshot.ts';
-import { cacheBytesMax, mountStatesKept } from './limits.ts';
-import { absentCell, PlaintextCache } from './plaintext-cache.ts';
+import { mountStatesKept } from './limits.ts';
 import { rangeKeys } from './range-keys.ts';
 import { SnapshotFolder } from './snapshot-folder.ts';
 import {
+  beginAnew,
   databaseDirectory,
   markClosed,
   type OpenedDatabase,
@@ -18,45 +18,44 @@ import {
   openDatabase,
   pointTo,
   readHead,
+  removeAside,
   snapshotsDirectory,
   type StateDatabase,
   type StateHead,
 } from './state-directory.ts';
+import { StateDamage } from './state-damage.ts';
+import { StateIntegrity } from './state-integrity.ts';
 import { mountPrefix } from './state-key.ts';
 import type { ControlRecord, RestoredRecord } from './state-records.ts';
-import { openCell, sealCell, type StoredCell } from './stored-value.ts';
+import type { StateOptions } from './state-options.ts';
+import { sealCell, type StoredCell } from './stored-value.ts';
 import { takeSnapshot } from './take-snapshot.ts';
 import { WriteQueue } from './write-queue.ts';
 
 export type { EntryWriter } from './entry-writer.ts';
-
-export interface StateOptions {
-  /** Holds the state and its snapshots, and nothing else. Made if it isn't there. */
-  readonly directory: string;
-  readonly clusterId: string;
-  /** What seals values; undefined while the node is sealed. */
-  readonly values: () => RecordSealer | undefined;
-  /** Called at the first failure after which the state can't be trusted. The process must exit (74) and acknowledge nothing more. */
-  readonly onFatal: (error: unknown) => void;
-  /** After `isBehind` was true: entries may come again. */
-  readonly onCaughtUp?: () => void;
-  /** Why a snapshot was not taken, received or installed; the driver is told only that it was not. */
-  readonly onSnapshotFailure?: (error: unknown) => void;
-}
 
 /**
  * Opens the replicated state of one node, strictly: LevelDB's own files are scanned first. Refuses with `damaged` a
  * state that is not what was written, and with `failed-precondition` one of another cluster, or open in another process.
  */
 export async function openState(options: StateOptions): Promise<StateDb> {
-  return new StateDb(options, await openCurrent(options.directory, options.clusterId));
+  const { directory, clusterId, mayBeginAnew = false } = options;
+  try {
+    return new StateDb(options, await openCurrent(directory, clusterId));
+  } catch (error) {
+    if (!mayBeginAnew || !(error instanceof LockstepError) || error.code !== 'damaged') throw error;
+    // First: an empty state that isn't marked would be taken for one before the first entry.
+    new StateDamage(directory).found(error.message);
+    return new StateDb(options, await beginAnew(directory, clusterId));
+  }
 }
 
 /** The replicated state of one node. Values are sealed on disk, each bound to its key; entries are applied one after the other. */
 export class StateDb {
   readonly #options: StateOptions;
   readonly #queue: WriteQueue;
-  readonly #cache = new PlaintextCache(cacheBytesMax);
+  readonly #cells: CellReader;
+  readonly integrity: StateIntegrity;
   readonly #snapshots: SnapshotFolder;
   readonly #mounts = new Map<string, ReadableState>();
   #database: StateDatabase;
@@ -77,6 +76,11 @@ export class StateDb {
     this.#control = opened.head.control;
     this.#installed = opened.head.installed;
     this.#restored = opened.head.restored;
+    this.#cells = new CellReader({
+      values: options.values,
+      stored: (fullKey) => this.#stored(fullKey),
+      onDamaged: (why) => this.integrity.markDamaged(why),
+    });
     this.#snapshots = new SnapshotFolder(snapshotsDirectory(options.directory));
     this.#queue = new WriteQueue({
       database: opened.database,
@@ -85,6 +89,15 @@ export class StateDb {
       onFatal: options.onFatal,
       onCaughtUp: () => options.onCaughtUp?.(),
     });
+    this.integrity = new StateIntegrity(
+      {
+        ...options,
+        onDamaged: (why) => options.onDamaged?.(why),
+        written: () => this.#queue.flush().then(() => this.#database),
+        onKnown: () => this.#queue.add(this.#applied, new Map(), this.integrity.digest),
+      },
+      opened.head,
+    );
   }
 
   /** The last entry that reads see. It may not be on disk yet: see `sync`. */
@@ -122,8 +135,8 @@ export class StateDb {
   }
 
   /**
-   * What handlers read. `get` and `version` refuse with `sealed` on a sealed node, and with `internal` a value that was changed on
-   * disk or moved from another key.
+   * What handlers read. Refuses with `sealed` on a sealed node, with `damaged` a value that was changed on disk or moved from another
+   * key, and from then on with `unavailable`.
    */
   mountState(namespace: NamespaceId, mount: MountId): ReadableState {
     const prefix = mountPrefix(namespace, mount);
@@ -141,27 +154,35 @@ export class StateDb {
 
   /**
    * Folds the next entry into the state: `fold` writes, and when it returns, reads see all of it. It is written to disk
-   * afterwards, in order. When `fold` throws, nothing of the entry happened; the same where the node is sealed (`sealed`).
+   * afterwards, in order. When `fold` throws, nothing of the entry happened; the same where the node is sealed (`sealed`), and where
+   * the state is damaged or is found to be (`unavailable`).
    */
   applyEntry(index: LogIndex, fold: (writer: EntryWriter) => void): void {
     assert(index === this.#applied + 1, `entry ${index} is applied after ${this.#applied}`);
     if (this.#queue.hasFailed)
       throw new LockstepError('unavailable', 'the state could not be written; this node stops');
-    const sealer = this.#requireSealer();
+    this.integrity.requireSound();
+    const [sealer, hashKey] = [this.#options.values(), this.#options.hashKey()];
+    if (sealer === undefined || hashKey === undefined) throw new LockstepError('sealed', 'this node is sealed');
     const version = index + (this.#restored?.versionOffset ?? 0);
     const writer = new EntryWriter(version, (fullKey) => this.#loadForApply(fullKey));
     fold(writer);
-    // What couldn't be read in the fold may have been taken for an engine's refusal: don't store what follows from it.
+    const writes = writer.writes();
+    // All is read before anything changes: what can't be read is damage, which the fold may have taken for an engine's refusal.
+    for (const fullKey of writes.keys()) writer.before(fullKey);
     if (this.#queue.hasFailed) throw new LockstepError('unavailable', 'the state could not be read; this node stops');
+    this.integrity.requireSound();
     const batch = sealer.startBatch();
     const stored = new Map<string, Uint8Array | undefined>();
-    for (const [fullKey, { value }] of writer.writes()) {
+    for (const [fullKey, { value }] of writes) {
       const cell = value === undefined ? undefined : { value, version };
       stored.set(fullKey, cell === undefined ? undefined : sealCell(batch, fullKey, cell));
-      this.#cache.written(fullKey, cell);
+      this.integrity.changed(hashKey, fullKey, { before: writer.before(fullKey), after: cell });
+      this.#cells.written(fullKey, cell);
     }
     this.#applied = index;
-    this.#queue.add(index, stored);
+    this.integrity.entryEnds(index);
+    this.#queue.add(index, stored, this.integrity.digest);
   }
 
   /** Stores the control record in force, synced. An older one than the present changes nothing. */
@@ -178,12 +199,13 @@ export class StateDb {
 
   /** Forgets every plaintext: for a node that is being sealed. */
   forgetPlaintext(): void {
-    this.#cache.clear();
+    this.#cells.clear();
+    this.integrity.forgetKey();
   }
 
   /** Writes what is applied, durably, into a snapshot file. One at a time: `done(undefined)` while another is being taken, or when it failed. */
   takeSnapshot(done: (snapshot: { readonly id: string; readonly index: LogIndex } | undefined) => void): void {
-    if (this.#isTaking) return done(undefined);
+    if (this.#isTaking || this.integrity.damage !== undefined) return done(undefined);
     this.#isTaking = true;
     const taking = this.#queue
       .flush()
@@ -254,7 +276,8 @@ export class StateDb {
       this.#requireLater(restored.index);
       const target = databaseDirectory(directory, number);
       const installed = this.#installed;
-      const headOf = (): StateHead => ({ applied: restored.index, control, installed, restored });
+      // Its digest was made with another cluster's keys, perhaps; a scan tells.
+      const headOf = (): StateHead => ({ applied: restored.index, control, installed, restored, digest: undefined });
       await buildDatabase({ snapshotPath, id, clusterId, target, headOf });
     });
   }
@@ -266,37 +289,28 @@ export class StateDb {
     if (!this.#queue.hasFailed) await markClosed(this.#options.directory);
   }
 
-  /** As `#load`, for handlers: they ask again and again for what may not be there. Apply asks whether a new serial is taken, once. */
   #read(fullKey: string): StoredCell | undefined {
-    const cell = this.#load(fullKey);
-    if (cell === undefined && this.#cache.get(fullKey) === undefined) this.#cache.add(fullKey, absentCell);
-    return cell;
+    this.integrity.requireSound();
+    return this.#cells.read(fullKey);
   }
 
-  #load(fullKey: string): StoredCell | undefined {
-    const sealer = this.#requireSealer();
-    const cached = this.#cache.get(fullKey);
-    if (cached !== undefined) return cached === absentCell ? undefined : cached;
-    if (!fullKey.isWellFormed()) return undefined;
+  #stored(fullKey: string): Uint8Array | undefined {
     const pending = this.#queue.pending(fullKey);
-    const stored = pending === undefined ? this.#database.getSync(fullKey) : pending.stored;
-    if (stored === undefined) return undefined;
-    const cell = openCell(sealer, fullKey, stored);
-    this.#cache.add(fullKey, cell);
-    return cell;
+    return pending === undefined ? this.#database.getSync(fullKey) : pending.stored;
   }
 
-  /** In apply a value that can't be read is damage of this node alone: going on would make its state differ from the others'. */
+  /** A disk that fails while apply reads from it is fatal, as in a write. Damage is not: the state is replaced. */
   #loadForApply(fullKey: string): StoredCell | undefined {
     try {
-      return this.#load(fullKey);
+      return this.#cells.load(fullKey);
     } catch (error) {
-      this.#queue.fail(error);
+      if (this.integrity.damage === undefined) this.#queue.fail(error);
       throw error;
     }
   }
 
   async #keys(prefix: string, range: KeyRange): Promise<readonly string[]> {
+    this.integrity.requireSound();
     return rangeKeys({
       database: this.#database,
       pending: this.#queue.pendingUnder(prefix + range.prefix),
@@ -309,11 +323,12 @@ export class StateDb {
     this.#requireLater(meta.index);
     const { directory, clusterId } = this.#options;
     const target = databaseDirectory(directory, this.#number + 1);
-    await buildFromSnapshot({ snapshotPath: this.#snapshots.receivedPath(meta.id), meta, clusterId, target });
+    const snapshotPath = this.#snapshots.receivedPath(meta.id);
+    await buildFromSnapshot({ snapshotPath, meta, clusterId, target, keys: this.integrity.keys });
   }
 
   #requireLater(index: LogIndex): void {
-    if (index <= this.#applied)
+    if (index <= this.#applied && this.integrity.damage === undefined)
       throw new LockstepError(
         'failed-precondition',
         `the snapshot is of ${index}, the state at ${this.#applied} already`,
@@ -342,7 +357,8 @@ export class StateDb {
     await pointTo(directory, number);
     const database = await openDatabase(path);
     const head = await readHead(database, clusterId);
-    assert(head !== undefined && head.applied > this.#applied, 'a new database holds a later state');
+    const isLater = head !== undefined && (head.applied > this.#applied || this.integrity.damage !== undefined);
+    assert(isLater, 'a new database holds a later state');
     while (!this.#queue.isIdle) await this.#queue.flush();
     // From here to the end of the block nothing else runs: readers see the old state or the new one.
     const old = { database: this.#database, path: databaseDirectory(directory, this.#number) };
@@ -352,17 +368,13 @@ export class StateDb {
     this.#applied = head.applied;
     this.#installed = head.installed;
     this.#restored = head.restored;
-    this.#cache.clear();
+    this.integrity.replaced(head);
+    this.#cells.clear();
     if ((head.control?.index ?? 0) > this.controlIndex) this.#control = head.control;
     else if (this.#control !== undefined) this.#queue.addControl(this.#control);
     await old.database.close();
     await rm(old.path, { recursive: true, force: true });
-  }
-
-  #requireSealer(): RecordSealer {
-    const sealer = this.#options.values();
-    if (sealer === undefined) throw new LockstepError('sealed', 'this node is sealed');
-    return sealer;
+    await removeAside(directory);
   }
 
   /** Calls `done` once, with undefined where `work` failed. */

@@ -7,11 +7,13 @@ import { scanLevelDb } from '@lockstep/core/log/scan-leveldb';
 import type { SnapshotMeta } from '@lockstep/core/raft/types';
 import { Level } from 'level';
 import { blockCacheBytes, logFilesSetAsideMax, tableFileBytes, writeBufferBytes } from './limits.ts';
-import { appliedKey, controlKey, identityKey, installedKey, restoredKey } from './state-key.ts';
+import { digestBytes } from './element-hash.ts';
+import { appliedKey, controlKey, digestKey, identityKey, installedKey, restoredKey } from './state-key.ts';
 import {
   appliedRecord,
   type ControlRecord,
   controlRecord,
+  digestRecord,
   identityRecord,
   installedRecord,
   type RestoredRecord,
@@ -20,6 +22,7 @@ import {
 
 // <directory>/current        names the database in force
 //            /state-<n>/     LevelDB; another than the current one is left over from a crash or an installed snapshot
+//            /damaged        why the state can't be used, until another is in its place; /set-aside is what it was
 //            /closed         there between a clean close and the next open: the tables need no check
 //            /snapshots/
 
@@ -31,6 +34,8 @@ export interface StateHead {
   readonly control: ControlRecord | undefined;
   readonly installed: SnapshotMeta | undefined;
   readonly restored: RestoredRecord | undefined;
+  /** Of the state at `applied`; undefined where it is not known. */
+  readonly digest: Uint8Array | undefined;
 }
 
 export interface OpenedDatabase {
@@ -111,12 +116,13 @@ export async function openDatabase(path: string): Promise<StateDatabase> {
 
 /** Undefined where the database is empty. */
 export async function readHead(database: StateDatabase, clusterId: string): Promise<StateHead | undefined> {
-  const [identity, applied, control, installed, restored] = await database.getMany([
+  const [identity, applied, control, installed, restored, digest] = await database.getMany([
     identityKey,
     appliedKey,
     controlKey,
     installedKey,
     restoredKey,
+    digestKey,
   ]);
   if (identity === undefined || applied === undefined) {
     const [anyKey] = await database.keys({ limit: 1 }).all();
@@ -131,12 +137,20 @@ export async function readHead(database: StateDatabase, clusterId: string): Prom
     );
   if (own.clusterId !== clusterId)
     throw new LockstepError('failed-precondition', `state: belongs to cluster ${own.clusterId}, not ${clusterId}`);
+  const index = appliedRecord.decode(applied);
   return {
-    applied: appliedRecord.decode(applied),
+    applied: index,
     control: control === undefined ? undefined : controlRecord.decode(control),
     installed: installed === undefined ? undefined : installedRecord.decode(installed),
     restored: restored === undefined ? undefined : restoredRecord.decode(restored),
+    digest: digestOf(digest, index),
   };
+}
+
+/** The digest in a record, if it is that of the state at `applied`. */
+export function digestOf(record: Uint8Array | undefined, applied: LogIndex): Uint8Array | undefined {
+  const found = record === undefined ? undefined : digestRecord.decode(record);
+  return found?.index === applied ? found.digest : undefined;
 }
 
 /** Writes what a database says of itself, durably. */
@@ -147,6 +161,8 @@ export async function writeHead(database: StateDatabase, clusterId: string, head
   if (head.control !== undefined) batch.put(controlKey, controlRecord.encode(head.control));
   if (head.installed !== undefined) batch.put(installedKey, installedRecord.encode(head.installed));
   if (head.restored !== undefined) batch.put(restoredKey, restoredRecord.encode(head.restored));
+  if (head.digest !== undefined)
+    batch.put(digestKey, digestRecord.encode({ digest: head.digest, index: head.applied }));
   await batch.write({ sync: true });
 }
 
@@ -201,6 +217,46 @@ export async function syncPath(path: string): Promise<void> {
   }
 }
 
+/** Of a state before the first entry. */
+function emptyHead(): StateHead {
+  const digest = Buffer.alloc(digestBytes);
+  return { applied: LogIndex(0), control: undefined, installed: undefined, restored: undefined, digest };
+}
+
+/**
+ * Where the database can't be used: sets it aside, and begins an empty one in its place, for another node's state to be put into.
+ * Only a node whose log is sound, and that has others to ask, may do so.
+ */
+export async function beginAnew(directory: string, clusterId: string): Promise<OpenedDatabase> {
+  const found = await databaseNumbers(directory);
+  const number = Math.max(0, ...found) + 1;
+  for (const old of found) {
+    await rm(asideDirectory(directory), { recursive: true, force: true });
+    await rename(databaseDirectory(directory, old), asideDirectory(directory));
+  }
+  const path = databaseDirectory(directory, number);
+  const database = await openDatabase(path);
+  try {
+    const head = emptyHead();
+    await writeHead(database, clusterId, head);
+    await syncLogFiles(path);
+    await pointTo(directory, number);
+    return { number, database, head };
+  } catch (error) {
+    await database.close();
+    throw error;
+  }
+}
+
+/** What was set aside is of no use any more. */
+export async function removeAside(directory: string): Promise<void> {
+  await rm(asideDirectory(directory), { recursive: true, force: true });
+}
+
+function asideDirectory(directory: string): string {
+  return join(directory, 'set-aside');
+}
+
 async function format(
   database: StateDatabase,
   place: { readonly number: number; readonly path: string; readonly clusterId: string },
@@ -208,7 +264,7 @@ async function format(
   // Only the first database begins empty; a later one was complete before the pointer named it.
   if (place.number !== 1)
     throw new LockstepError('damaged', `state: the database in ${place.path} is empty, though it was installed`);
-  const head = { applied: LogIndex(0), control: undefined, installed: undefined, restored: undefined };
+  const head = emptyHead();
   await writeHead(database, place.clusterId, head);
   await syncLogFiles(place.path);
   return head;

@@ -3,7 +3,7 @@ import type { MountId, NamespaceId } from '@lockstep/contract/ids';
 import { idCharsMax, keyBytesMax } from './limits.ts';
 
 // Keys in LevelDB:
-//   m/identity  m/applied  m/control  m/installed  m/restored      about the state itself, readable without a key
+//   m/identity  m/applied  m/control  m/installed  m/restored  m/digest      about the state itself, readable without a key
 //   s/<namespace>/<mount>/<key>                        what engines keep; values are sealed
 
 export const statePrefix = 's/';
@@ -12,6 +12,7 @@ export const appliedKey = 'm/applied';
 export const controlKey = 'm/control';
 export const installedKey = 'm/installed';
 export const restoredKey = 'm/restored';
+export const digestKey = 'm/digest';
 
 /** What every key of a mount begins with. */
 export function mountPrefix(namespace: NamespaceId, mount: MountId): string {

@@ -81,6 +81,11 @@ export const restoredWire: MessageCodec<RestoredWire> = message({
   versionOffset: uint(4),
 });
 
+export const stateDigestWire: MessageCodec<{ readonly digest: Uint8Array; readonly index: number }> = message({
+  digest: bytes(1),
+  index: uint(2),
+});
+
 export const identityRecord: RecordCodec<StateIdentity> = checked('identity', stateIdentityWire);
 
 export const appliedRecord: RecordCodec<LogIndex> = {
@@ -127,6 +132,12 @@ export const installedRecord: RecordCodec<SnapshotMeta> = {
   },
 };
 const installedCodec = checked('installed snapshot', installedSnapshotWire);
+
+/** The digest of the state as of an entry. It says nothing where the state has applied another since: a version without digests may have. */
+export const digestRecord: RecordCodec<{ readonly digest: Uint8Array; readonly index: number }> = checked(
+  'digest',
+  stateDigestWire,
+);
 
 function checked<T>(what: string, codec: RecordCodec<T>): RecordCodec<T> {
   const damaged = (cause?: unknown): LockstepError =>

@@ -2,8 +2,8 @@ import { assert } from '@lockstep/contract/errors';
 import type { LogIndex } from '@lockstep/contract/ids';
 import { snapshotChunkBytes } from './limits.ts';
 import type { SnapshotFolder } from './snapshot-folder.ts';
-import type { StateDatabase } from './state-directory.ts';
-import { appliedKey, controlKey, endOfPrefix, restoredKey, statePrefix } from './state-key.ts';
+import { digestOf, type StateDatabase } from './state-directory.ts';
+import { appliedKey, controlKey, digestKey, endOfPrefix, restoredKey, statePrefix } from './state-key.ts';
 import { appliedRecord, controlRecord, restoredRecord } from './state-records.ts';
 
 /** Records read in one call of LevelDB's iterator; it stops earlier at `snapshotChunkBytes`. */
@@ -28,6 +28,7 @@ export async function takeSnapshot(from: {
       applied: index,
       control: control === undefined ? undefined : controlRecord.decode(control),
       restored: restored === undefined ? undefined : restoredRecord.decode(restored),
+      digest: digestOf(database.getSync(digestKey, { snapshot: view }), index),
     };
     const id = await folder.write(header, async (writer) => {
       const records = database.iterator<Uint8Array, Uint8Array>({

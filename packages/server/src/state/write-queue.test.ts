@@ -39,23 +39,23 @@ describe('a queue of writes', () => {
     const { promise: fatal, resolve: onFatal } = Promise.withResolvers<unknown>();
     const { database, queue } = await queueOf({ onFatal });
     await database.close();
-    queue.add(LogIndex(1), write('s/a', '1'));
+    queue.add(LogIndex(1), write('s/a', '1'), undefined);
     let told = 0;
     const tell = (): void => void told++;
     void queue.flush().then(tell);
     void queue.sync().then(tell);
     expect(await fatal).toMatchObject({ code: 'LEVEL_DATABASE_NOT_OPEN' });
     await database.open();
-    queue.add(LogIndex(2), write('s/b', '2'));
+    queue.add(LogIndex(2), write('s/b', '2'), undefined);
     void queue.flush().then(tell);
     expect([queue.hasFailed, told, await database.keys().all()]).toEqual([true, 0, []]);
   });
 
   it('merges what comes while a batch is under way, and is read through until it is written', async () => {
     const { database, queue } = await queueOf();
-    queue.add(LogIndex(1), write('s/a', '1'));
-    queue.add(LogIndex(2), write('s/a', '2'));
-    queue.add(LogIndex(3), new Map([['s/b', undefined]]));
+    queue.add(LogIndex(1), write('s/a', '1'), undefined);
+    queue.add(LogIndex(2), write('s/a', '2'), undefined);
+    queue.add(LogIndex(3), new Map([['s/b', undefined]]), undefined);
     expect(queue.pending('s/a')?.stored?.toString()).toBe('2');
     expect(queue.pending('s/b')).toEqual({ stored: undefined });
     expect(queue.pending('s/c')).toBeUndefined();
@@ -73,7 +73,7 @@ describe('a queue of writes', () => {
     const { queue } = await queueOf({ onCaughtUp });
     const large = Buffer.alloc(valueBytesMax);
     let index = 0;
-    const next = (): void => queue.add(LogIndex(++index), new Map([[`s/${index}`, large]]));
+    const next = (): void => queue.add(LogIndex(++index), new Map([[`s/${index}`, large]]), undefined);
     while (queue.pendingBytes + valueBytesMax + 10 <= pendingBytesMax) next();
     expect(queue.isFull).toBe(false);
     next();

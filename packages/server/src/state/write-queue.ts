@@ -2,8 +2,8 @@ import { assert } from '@lockstep/contract/errors';
 import { LogIndex } from '@lockstep/contract/ids';
 import { pendingBytesMax } from './limits.ts';
 import { type StateDatabase, syncLogFiles } from './state-directory.ts';
-import { appliedKey, controlKey } from './state-key.ts';
-import { appliedRecord, type ControlRecord, controlRecord } from './state-records.ts';
+import { appliedKey, controlKey, digestKey } from './state-key.ts';
+import { appliedRecord, type ControlRecord, controlRecord, digestRecord } from './state-records.ts';
 
 /** A stored value; undefined is a deletion. */
 export type StoredWrites = ReadonlyMap<string, Uint8Array | undefined>;
@@ -14,6 +14,8 @@ interface Batch {
   /** The applied index that the batch brings the database to. */
   applied: LogIndex;
   control: ControlRecord | undefined;
+  /** Of the state at `applied`; undefined where it is not known. */
+  digest: Uint8Array | undefined;
   mustSync: boolean;
   /** Called once the batch is written, and synced if any of them asked for it. */
   readonly done: (() => void)[];
@@ -77,10 +79,11 @@ export class WriteQueue {
     this.#options.onFatal(error);
   }
 
-  /** What an entry comes to. */
-  add(applied: LogIndex, writes: StoredWrites): void {
+  /** What an entry comes to, and the digest of the state after it, where that is known. */
+  add(applied: LogIndex, writes: StoredWrites, digest: Uint8Array | undefined): void {
     this.#applied = applied;
     const batch = this.#nextBatch();
+    batch.digest = digest;
     for (const [fullKey, stored] of writes) {
       const before = batch.writes.get(fullKey);
       batch.bytes += fullKey.length + (stored?.length ?? 0) - (before?.length ?? 0);
@@ -152,6 +155,7 @@ export class WriteQueue {
       bytes: 0,
       applied: this.#applied,
       control: undefined,
+      digest: undefined,
       mustSync: false,
       done: [],
     };
@@ -178,6 +182,8 @@ export class WriteQueue {
       else chain.put(fullKey, stored);
     }
     if (batch.control !== undefined) chain.put(controlKey, controlRecord.encode(batch.control));
+    if (batch.digest !== undefined)
+      chain.put(digestKey, digestRecord.encode({ digest: batch.digest, index: batch.applied }));
     chain.put(appliedKey, appliedRecord.encode(batch.applied));
     await chain.write({ sync: batch.mustSync });
     if (batch.mustSync) await syncLogFiles(this.#path);
