@@ -11,6 +11,7 @@ import { type FaultTally, Faults } from './faults.ts';
 import { storeProbe } from './grant-load.ts';
 import { restMs } from './limits.ts';
 import { forgetfulDiskFaults } from './forgetful-disk-faults.ts';
+import { membershipFaults } from './membership-faults.ts';
 import { networkFaults } from './network-faults.ts';
 import { processFaults } from './process-faults.ts';
 import { startProxiedCluster } from './proxied-cluster.ts';
@@ -43,6 +44,7 @@ const everyFault: readonly Fault[] = [
   ...diskFaults,
   ...damageFaults,
   ...forgetfulDiskFaults,
+  ...membershipFaults,
 ];
 
 /** Runs a cluster of real processes under load and faults, then heals it and holds it to everything that it said. */
