@@ -6,7 +6,7 @@ import type { Timings } from './timings.ts';
 
 /** The pure core of a node, as its log and state are at the start. */
 export function coreOf(
-  { id, random, raftLimits }: NodeOptions,
+  { id, random, raftLimits, lease }: NodeOptions,
   { electionTicks, heartbeatTicks }: Timings,
   { stored, applied }: Start,
   isElectable: () => boolean,
@@ -24,5 +24,6 @@ export function coreOf(
     stored,
     limits: raftLimits ?? defaultRaftLimits,
     isElectable,
+    ...(lease === undefined ? {} : { lease }),
   });
 }

@@ -7,6 +7,7 @@ import type { FoundingMember } from './members/founding.ts';
 import type { PeerEvents, Peers } from './peers/peers.ts';
 import type { PullSnapshot } from './peers/snapshot-transfer.ts';
 import type { Consensus, NodeStatus, StateMachine } from './port.ts';
+import type { LeaseOptions } from './raft/lease.ts';
 import type { RaftLimits } from './raft/limits.ts';
 import type { Clock, Timings } from './timings.ts';
 
@@ -36,6 +37,8 @@ export interface NodeOptions {
   readonly timings?: Partial<Timings>;
   readonly compaction?: CompactionPolicy;
   readonly raftLimits?: RaftLimits;
+  /** Leases of the core, which trust clocks: all members have them, or none. Default none; the driver's own reads never rely on them. */
+  readonly lease?: LeaseOptions;
   /** What is free on this node's disk. Without it there is always room. */
   readonly diskSpace?: () => DiskSpace;
   /** Where the others' footprints are kept over restarts. Without it they are forgotten with the process. */

@@ -9,6 +9,13 @@ test.each([
   [['--nodes', '10'], '--nodes must be an integer from 1 to 9'],
   [['--mutant', 'nonesuch'], 'mutant "nonesuch" does not exist'],
   [['--nonesuch'], 'nonesuch'],
+  [['--seed', '1', '--without', 'rain'], '--without: there is no "rain"; there are partition'],
+  [['--trace', '--minimise', '--seed', '1'], 'can not be had at once'],
+  [['--minimise'], '--minimise needs a --seed'],
+  [['--trace', '--seeds', '2'], 'that is for one seed'],
+  [['--trace', '--json'], '--json is for seeds'],
+  [['--clients', '101', '--seed', '1'], '--clients must be an integer from 0 to 100'],
+  [['--resume', 'x', '--mutant', 'vote-twice'], '--resume is for the source as it is'],
 ])('%j is refused with the usage and exit code 2', async (args, message) => {
   const { code, stderr } = await simulateCommand(...args);
   expect(code).toBe(2);
@@ -32,7 +39,37 @@ test('a mistake in the source fails with its seed, the broken invariant and the 
   expect(stdout.trimEnd().split('\n').at(-1)).toMatch(/^\d passed, [1-4] failed$/);
 });
 
+test('what is left of a failure can be repeated by the command that --minimise ends with', async () => {
+  const args = ['--seed', '1', '--seconds', '5', '--mutant', 'ack-before-fsync'];
+  const { code, stdout } = await simulateCommand(...args, '--minimise');
+  const command = /repeat: npm run simulate -- (.*)$/m.exec(stdout)?.[1] ?? '';
+  expect(code).toBe(0);
+  expect(command).toMatch(
+    /^--seed 1 --seconds [12] --without .* --clients 1 --keys 1 --mutant ack-before-fsync --trace$/,
+  );
+  const repeated = await simulateCommand(...command.split(' '));
+  expect(repeated.code).toBe(1);
+  expect(repeated.stdout).toContain('a term is durable before it is answered in');
+});
+
+test('a trace tells who said what to whom, and what each wrote', async () => {
+  const { stdout } = await simulateCommand(
+    '--seed',
+    '1',
+    '--seconds',
+    '1',
+    '--nodes',
+    '3',
+    '--trace',
+    '--lines',
+    '100000',
+  );
+  expect(stdout).toMatch(/ s {2}n\d leader in term 1: writes 1\/1 to 1\/1/);
+  expect(stdout).toMatch(/ s {4}n\d → n\d {2}append in term 1: 1 to 1 after 0\/0, commit 0/);
+  expect(stdout).toMatch(/ s {4}n\d ← n\d {2}append-reply in term 1: has 1/);
+});
+
 test('the result as JSON is one line', async () => {
   const { stdout } = await simulateCommand('--seed', '1', '--seconds', '2', '--json');
-  expect(JSON.parse(stdout)).toMatchObject({ seed: 1, seeds: 1, passed: 1, failed: 0, failures: [] });
+  expect(JSON.parse(stdout)).toMatchObject({ seed: 1, seeds: 1, passed: 1, failed: [] });
 });

@@ -31,58 +31,60 @@ export class Faults {
     this.#options = options;
   }
 
+  /** Each kind draws from a source of its own: one that is left out leaves the others as they were. */
   begin(): void {
-    for (const kind of Object.keys(this.#options.swarm.every) as FaultKind[]) this.#plan(kind);
+    const { random, swarm } = this.#options;
+    for (const kind of Object.keys(swarm.every) as FaultKind[]) this.#plan(kind, random.fork());
   }
 
   stop(): void {
     this.#isStopped = true;
   }
 
-  #plan(kind: FaultKind): void {
-    const { agenda, random, swarm, trace } = this.#options;
+  #plan(kind: FaultKind, random: Random): void {
+    const { agenda, swarm, trace } = this.#options;
     const meanMs = swarm.every[kind];
     if (meanMs === 0) return;
     agenda.after(random.around(meanMs), () => {
       if (this.#isStopped) return;
       trace.note(agenda.nowMs, kind);
-      this.#happen(kind);
-      this.#plan(kind);
+      this.#happen(kind, random);
+      this.#plan(kind, random);
     });
   }
 
-  #happen(kind: FaultKind): void {
-    const { random, network, swarm } = this.#options;
+  #happen(kind: FaultKind, random: Random): void {
+    const { network, swarm } = this.#options;
     const nodes = this.#options.nodes();
-    const node = this.#victim();
+    const node = this.#victim(random);
     switch (kind) {
       case 'partition':
-        return this.#partition();
+        return this.#partition(random);
       case 'disconnect':
         return network.disconnect(node.id, random.pick(nodes).id);
       case 'crash':
-        return this.#crash(node);
+        return this.#crash(node, random);
       case 'crashInWrite':
         node.crashInNextWrite();
-        return this.#later(swarm.downMs + 500, () => node.start());
+        return this.#later(random, swarm.downMs + 500, () => node.start());
       case 'crashAll':
-        for (const one of nodes) this.#crash(one);
+        for (const one of nodes) this.#crash(one, random);
         return;
       case 'pause':
         node.pause();
-        return this.#later(swarm.pauseMs, () => node.resume());
+        return this.#later(random, swarm.pauseMs, () => node.resume());
       case 'crashAtEffect':
         return node.crashAtEffect(1 + random.below(40));
       case 'failWrite':
         return node.failNextWrite();
       case 'slowDisk':
         node.disk.slowness = random.pick([20, 100, 1_000]);
-        return this.#later(3_000, () => {
+        return this.#later(random, 3_000, () => {
           node.disk.slowness = 1;
         });
       case 'stallDisk':
         node.disk.stall();
-        return this.#later(swarm.stallMs, () => node.disk.goOn());
+        return this.#later(random, swarm.stallMs, () => node.disk.goOn());
       case 'clockJump':
         return node.jumpClock(random.between(-clockJumpMsMax, clockJumpMsMax));
       case 'compact':
@@ -90,12 +92,12 @@ export class Faults {
         return;
       case 'fullDisk':
         node.freeSpace = random.pick(['low', 'full', 'exhausted'] as const);
-        return this.#later(swarm.stallMs, () => {
+        return this.#later(random, swarm.stallMs, () => {
           node.freeSpace = 'ok';
         });
       case 'seal':
         node.seal();
-        return this.#later(3_000, () => node.unseal());
+        return this.#later(random, 3_000, () => node.unseal());
       case 'transfer':
         for (const one of nodes) one.consensus?.transferLeader(random.chance(0.5) ? node.id : undefined);
         return;
@@ -107,39 +109,36 @@ export class Faults {
   }
 
   /** Half of the time a node that leads: most mistakes show when leadership moves. */
-  #victim(): SimulatedNode {
-    const { random } = this.#options;
+  #victim(random: Random): SimulatedNode {
     const nodes = this.#options.nodes();
     const leaders = nodes.filter((node) => node.consensus?.status().raft.role === 'leader');
     return random.pick(leaders.length > 0 && random.chance(0.5) ? leaders : nodes);
   }
 
-  #crash(node: SimulatedNode): void {
+  #crash(node: SimulatedNode, random: Random): void {
     node.crash();
-    this.#later(this.#options.swarm.downMs, () => node.start());
+    this.#later(random, this.#options.swarm.downMs, () => node.start());
   }
 
-  #later(meanMs: number, mend: () => void): void {
-    const { agenda, random } = this.#options;
-    agenda.after(random.around(meanMs), mend);
+  #later(random: Random, meanMs: number, mend: () => void): void {
+    this.#options.agenda.after(random.around(meanMs), mend);
   }
 
-  #partition(): void {
-    const { random, wires, swarm, trace, agenda } = this.#options;
+  #partition(random: Random): void {
+    const { wires, swarm, trace, agenda } = this.#options;
     wires.mendAll();
-    for (const [from, to] of this.#cutWires()) wires.cut(from, to);
-    this.#later(swarm.partitionMs, () => {
+    for (const [from, to] of this.#cutWires(random)) wires.cut(from, to);
+    this.#later(random, swarm.partitionMs, () => {
       trace.note(agenda.nowMs, 'mend');
       wires.mendAll();
     });
-    if (random.chance(0.5)) for (const [from, to] of this.#cutWires()) this.#options.network.disconnect(from, to);
+    if (random.chance(0.5)) for (const [from, to] of this.#cutWires(random)) this.#options.network.disconnect(from, to);
   }
 
   /** One shape of partition, drawn anew: two halves, one node alone, one node deaf or mute, a bridge between halves, or any wires. */
-  #cutWires(): [NodeId, NodeId][] {
-    const { random } = this.#options;
+  #cutWires(random: Random): [NodeId, NodeId][] {
     const ids = this.#options.nodes().map((node) => node.id);
-    const victim = this.#victim().id;
+    const victim = this.#victim(random).id;
     const half = new Set(ids.filter(() => random.chance(0.5)));
     const shape = random.pick(['halves', 'alone', 'deaf', 'mute', 'bridge', 'any'] as const);
     const isCut = (from: NodeId, to: NodeId): boolean => {

@@ -25,6 +25,12 @@ export const retriesMax = 8;
 /** A mutant must be caught within so many seeds. */
 export const mutantSeedsMax = 500;
 
+/** Of the thirty mistakes that are listed so many must be noticed. */
+export const mutantScoreMin = 28;
+
+/** Simulated seconds with faults for each seed of a mutant: most show in the first few, and a seed that does not is better followed by another. */
+export const mutantSeconds = 20;
+
 /** The time between two lines of progress. */
 export const progressMs = 5_000;
 
@@ -33,6 +39,9 @@ export const seedMax: number = 2 ** 32;
 
 /** Fresh seeds are below this: short enough to type. */
 export const freshSeedMax = 1_000_000_000;
+
+/** Runs that shrinking one failure may take: each is as long as the failing one, or shorter. */
+export const minimiseRunsMax = 300;
 
 /** The last lines of a run's trace that are shown. */
 export const traceLinesShown = 60;

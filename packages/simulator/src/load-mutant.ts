@@ -1,8 +1,9 @@
 import { type LoadFnOutput, registerHooks } from 'node:module';
 import { LockstepError } from '@lockstep/contract/errors';
-import { type Edit, type Mutant, mutants } from './mutants.ts';
+import type { Edit, Mutant } from './mutants/mutant.ts';
+import { mutants } from './mutants/mutants.ts';
 
-const coreSource: string = new URL('../../core/src/', import.meta.url).href;
+const packages: string = new URL('../../', import.meta.url).href;
 
 /** Refuses a name that no mutant has. */
 export function mutantOf(name: string): Mutant {
@@ -17,7 +18,7 @@ export function loadMutant(mutant: Mutant): void {
   registerHooks({
     load: (url, context, nextLoad) => {
       const loaded = nextLoad(url, context);
-      const edits = mutant.edits.filter((edit) => url === coreSource + edit.file);
+      const edits = mutant.edits.filter((edit) => url === packages + edit.file);
       if (edits.length === 0) return loaded;
       return { ...loaded, source: edits.reduce(withMistake, textOf(loaded.source)) };
     },

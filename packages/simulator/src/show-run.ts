@@ -1,28 +1,37 @@
-import { traceLinesShown } from './limits.ts';
 import { loadMutant, mutantOf } from './load-mutant.ts';
+import { minimise } from './minimise.ts';
+import { type Options, repeatOf } from './options.ts';
+import type { SimulationOptions } from './simulate.ts';
 
-/** Runs one seed in this thread and shows the end of what happened in it. Answers the exit code. */
-export async function showRun(
-  args: {
-    readonly seed: number;
-    readonly seconds: number;
-    readonly nodes: number | undefined;
-    readonly mutant: string | undefined;
-  },
-  say: (line: string) => void,
-): Promise<number> {
-  const { seed, seconds, nodes, mutant } = args;
+/** Runs one seed in this thread and shows the end of what happened in it, or shrinks it. Answers the exit code. */
+export async function showRun(options: Options, say: (line: string) => void): Promise<number> {
+  const { mutant } = options;
   if (mutant !== undefined) loadMutant(mutantOf(mutant));
   // Only now, so that the mutant's files are loaded with its mistakes.
-  const { simulate } = await import('./simulate.ts');
+  const { simulate, swarmOf } = await import('./simulate.ts');
+  if (options.look === 'minimise') {
+    const least = minimise(runOf(options), { simulate, swarmOf, say });
+    if (least === undefined) {
+      say(`seed ${options.seed} breaks nothing`);
+      return 1;
+    }
+    say(`repeat: ${repeatOf({ ...options, ...least, seconds: least.seconds ?? options.seconds, nodes: least.nodes })}`);
+    return 0;
+  }
   const lines: string[] = [];
   const watch = (line: string): void => {
     lines.push(line);
-    if (lines.length > traceLinesShown) lines.shift();
+    if (lines.length > options.lines) lines.shift();
   };
-  const result = simulate(nodes === undefined ? { seed, seconds, watch } : { seed, seconds, nodes, watch });
+  const result = simulate({ ...runOf(options), watch });
   for (const line of lines) say(line);
   say(JSON.stringify(result, undefined, 2));
   say(result.failure === undefined ? '1 passed, 0 failed' : '0 passed, 1 failed');
   return result.failure === undefined ? 0 : 1;
+}
+
+type Run = Pick<SimulationOptions, 'seed' | 'seconds'> & Required<Pick<SimulationOptions, 'simplified'>>;
+
+function runOf({ seed, seconds, nodes, simplified }: Options): Run & Pick<SimulationOptions, 'nodes'> {
+  return { seed, seconds, simplified, ...(nodes === undefined ? {} : { nodes }) };
 }

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { Committed } from './check/committed.ts';
 import { hashBytes } from './hashing.ts';
 import { mutantOf, withMistake } from './load-mutant.ts';
-import { mutants } from './mutants.ts';
+import { mutants } from './mutants/mutants.ts';
 import { simulate } from './simulate.ts';
 
 const seeds = Array.from({ length: 20 }, (_, at) => at + 1);
@@ -38,7 +38,7 @@ test('the number of nodes can be given', () => {
 
 test.each(mutants)('the line that mutant $name changes is there', ({ edits }) => {
   for (const edit of edits) {
-    const source = readFileSync(new URL(`../../core/src/${edit.file}`, import.meta.url), 'utf8');
+    const source = readFileSync(new URL(`../../${edit.file}`, import.meta.url), 'utf8');
     expect(withMistake(source, edit)).toContain(edit.to);
   }
 });

@@ -4,6 +4,7 @@ import { Agenda } from './agenda.ts';
 import { Checker } from './check/checker.ts';
 import { type CoreObserver, observeCores } from './check/observe-core.ts';
 import { Clients } from './clients.ts';
+import { describeReady } from './describe.ts';
 import { Faults } from './faults.ts';
 import { healAndConverge } from './heal.ts';
 import { checkHistory } from './history.ts';
@@ -11,6 +12,7 @@ import { eventsMax } from './limits.ts';
 import { Operators } from './operators.ts';
 import { Random } from './random.ts';
 import { Servers } from './servers.ts';
+import { type Simplified, simplify } from './simplify.ts';
 import { SimulatedNode } from './simulated-node.ts';
 import { drawSwarm, limitsOf, type Swarm } from './swarm.ts';
 import { Trace } from './trace.ts';
@@ -25,6 +27,8 @@ export interface SimulationOptions {
   readonly seconds?: number;
   /** Default: drawn from the seed. */
   readonly nodes?: number;
+  /** What the run does without. Default: nothing. */
+  readonly simplified?: Simplified;
   /** Sees every line of the trace. */
   readonly watch?: (line: string) => void;
 }
@@ -57,6 +61,11 @@ export function simulate(options: SimulationOptions): SimulationResult {
   }
 }
 
+/** How the run of these options misbehaves. */
+export function swarmOf({ seed, nodes, simplified = {} }: SimulationOptions): Swarm {
+  return simplify(drawSwarm(new Random(seed).fork(), nodes), simplified);
+}
+
 export class Cluster {
   readonly agenda: Agenda = new Agenda();
   readonly checker: Checker;
@@ -78,15 +87,22 @@ export class Cluster {
   #crashes = 0;
   #installs = 0;
 
-  constructor({ seed, nodes: count, watch }: SimulationOptions) {
-    this.#seed = seed;
-    this.trace = new Trace(watch);
-    this.random = new Random(seed);
-    this.swarm = drawSwarm(this.random.fork(), count);
+  constructor(options: SimulationOptions) {
+    this.#seed = options.seed;
+    this.trace = new Trace(options.watch);
+    this.random = new Random(options.seed);
+    this.swarm = swarmOf(options);
+    // What the swarm was drawn from.
+    this.random.fork();
     const { agenda, trace, swarm } = this;
     // A turn's length and a round-off less than the ticks that a follower counts at the least.
     const quietMs = (swarm.electionTicks - 1) * swarm.tickMs - 1;
-    this.checker = new Checker({ nowMs: () => agenda.nowMs, quietMs, limits: limitsOf(swarm) });
+    this.checker = new Checker({
+      nowMs: () => agenda.nowMs,
+      quietMs,
+      limits: limitsOf(swarm),
+      leases: () => this.#leases(),
+    });
     const arrived = (to: NodeId, arrive: () => void): void => this.nodes[to - 1]?.arrive(arrive);
     this.wires = new Wires({ agenda, random: this.random.fork(), trace, swarm, arrived });
     const network = new MemoryNetwork((delivery) => this.wires.carry(delivery, this.#sending));
@@ -111,7 +127,13 @@ export class Cluster {
   get observer(): CoreObserver {
     return {
       ready: (ready) => {
-        if (this.#turning !== undefined) this.checker.ready(this.#turning, ready);
+        const id = this.#turning;
+        if (id === undefined) return;
+        this.trace.tell(this.agenda.nowMs, () => {
+          const text = describeReady(ready);
+          return text === undefined ? undefined : `n${id} ${text}`;
+        });
+        this.checker.ready(id, ready);
       },
       readAsked: (id) => {
         if (this.#turning !== undefined) this.checker.readAsked(this.#turning, id);
@@ -209,6 +231,15 @@ export class Cluster {
         this.#servers.onCrash(node);
       },
     };
+  }
+
+  /** Of nodes that stand still nobody reads. */
+  #leases(): readonly { readonly node: NodeId; readonly index: number }[] {
+    if (!this.swarm.hasLeases) return [];
+    return this.nodes.flatMap((node) => {
+      const index = node.isPaused ? undefined : node.consensus?.status().raft.leaseIndex;
+      return index === undefined ? [] : [{ node: node.id, index }];
+    });
   }
 
   #checkHistory(): void {

@@ -241,11 +241,12 @@ export class SimulatedNode {
   }
 
   #watch(run: number): Watch {
-    const { checker, sending } = this.#world;
+    const { checker, sending, trace, agenda } = this.#world;
     return {
       id: this.id,
       checker,
       sending,
+      tell: (what) => trace.tell(agenda.nowMs, what),
       effect: (name) => this.#effect(run, name),
       role: () => this.#running?.node.status().raft.role ?? 'follower',
     };

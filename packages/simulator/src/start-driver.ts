@@ -43,7 +43,7 @@ export interface SimulatedDriverOptions {
 export function startSimulatedDriver(options: SimulatedDriverOptions): ConsensusNode {
   const { node, world, log, machine, watch, footprints } = options;
   const { agenda, random, swarm, trace } = world;
-  const { tickMs, heartbeatTicks, electionTicks, compaction } = swarm();
+  const { tickMs, heartbeatTicks, electionTicks, compaction, hasLeases } = swarm();
   let endpoint: MemoryEndpoint | undefined;
   return startNode({
     ...node,
@@ -71,6 +71,7 @@ export function startSimulatedDriver(options: SimulatedDriverOptions): Consensus
     timings: { tickMs, heartbeatTicks, electionTicks, snapshotOfferMs: 3_000, readResendMs: 500 },
     compaction: { ...compaction, everyBytes: 1_000_000, tailBytes: 1_000_000 },
     raftLimits: limitsOf(swarm()),
+    ...(hasLeases ? { lease: { nowMs: () => agenda.nowMs, lengthMs: (electionTicks - 1) * tickMs - 1 } } : {}),
     diskSpace: () => ({ level: options.freeSpace(), freeBytes: 0, warnBytes: 0, stopBytes: 0 }),
     memory: {
       footprints: new Map(footprints),

@@ -34,6 +34,8 @@ export interface Swarm {
   };
   /** The mean time between two wishes to change the membership; 0 for never. */
   readonly membershipMs: number;
+  /** The cores keep leases: nobody reads by them, and they must be right all the same. */
+  readonly hasLeases: boolean;
   readonly syncMs: { readonly least: number; readonly more: number };
   readonly downMs: number;
   readonly partitionMs: number;
@@ -66,8 +68,10 @@ export function limitsOf({ raft }: Swarm): RaftLimits {
 export function drawSwarm(random: Random, nodes: number | undefined): Swarm {
   const maybe = (probability: number, from: number, to: number): number =>
     random.chance(probability) ? random.between(from, to) : 0;
+  // Drawn in any case, so that a count that is given leaves the rest as it was.
+  const drawn = random.chance(0.7) ? 3 : 5;
   return {
-    nodes: nodes ?? (random.chance(0.7) ? 3 : 5),
+    nodes: nodes ?? drawn,
     tickMs: random.pick([10, 20, 50]),
     heartbeatTicks: random.pick([1, 2, 3]),
     electionTicks: random.pick([10, 15, 20]),
@@ -95,6 +99,7 @@ export function drawSwarm(random: Random, nodes: number | undefined): Swarm {
       campaign: maybe(0.3, 500, 5_000),
     },
     membershipMs: maybe(0.5, 400, 5_000),
+    hasLeases: random.chance(0.3),
     syncMs: { least: random.between(0.1, 2), more: random.pick([0.2, 2, 10]) },
     downMs: random.pick([20, 300, 3_000]),
     partitionMs: random.pick([100, 1_000, 4_000]),

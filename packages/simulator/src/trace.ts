@@ -18,7 +18,14 @@ export class Trace {
       if (typeof detail === 'number') this.#number(detail);
       else this.#text(detail);
     }
-    this.#watch?.(`${atMs.toFixed(3)} ${kind} ${details.join(' ')}`);
+    this.#watch?.(lineOf(atMs, `${kind} ${details.join(' ')}`));
+  }
+
+  /** Tells who watches something that the hash need not have: what led to it is in there. `what` is made only if somebody watches. */
+  tell(atMs: number, what: () => string | undefined): void {
+    if (this.#watch === undefined) return;
+    const text = what();
+    if (text !== undefined) this.#watch(lineOf(atMs, text));
   }
 
   hash(): string {
@@ -38,4 +45,8 @@ export class Trace {
     this.#low = Math.imul(this.#low ^ word, 0x01000193);
     this.#high = (Math.imul(this.#high ^ this.#low, 0x85ebca6b) << 13) | (this.#high >>> 19);
   }
+}
+
+function lineOf(atMs: number, text: string): string {
+  return `${(atMs / 1000).toFixed(6).padStart(12)} s  ${text.trimEnd()}`;
 }

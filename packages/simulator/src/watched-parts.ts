@@ -4,6 +4,7 @@ import type { PeerEvents, PeerMessage, Peers } from '@lockstep/core/peers/peers'
 import type { StateMachine } from '@lockstep/core/port';
 import type { Role } from '@lockstep/core/raft/types';
 import type { Checker } from './check/checker.ts';
+import { describeMessage } from './describe.ts';
 import type { FrameKind } from './wires.ts';
 
 /** What the parts of a node are watched by. */
@@ -15,15 +16,18 @@ export interface Watch {
   /** Comes before and after everything that leaves the node or reaches its disks. It may throw, and so end the process there. */
   readonly effect: (name: string) => void;
   /** Says what the frames sent during `send` are. */
+  /** For who reads the trace. */
+  readonly tell: (what: () => string) => void;
   readonly sending: (kind: FrameKind, send: () => void) => void;
 }
 
 /** Raft's own messages travel in frames of their own: they may be repeated and reordered. */
-export function watchedPeers(peers: Peers, { id, checker, effect, sending }: Watch): Peers {
+export function watchedPeers(peers: Peers, { id, checker, effect, sending, tell }: Watch): Peers {
   return {
     ...peers,
     send: (to, messages) => {
       effect('send');
+      for (const message of messages) tell(() => `  n${id} → n${to}  ${describeMessage(message)}`);
       for (const message of messages) if (message.kind === 'raft') checker.sent(id, message.message);
       const raft = messages.filter(isRaft);
       const driver = messages.filter((message) => !isRaft(message));
@@ -34,10 +38,11 @@ export function watchedPeers(peers: Peers, { id, checker, effect, sending }: Wat
   };
 }
 
-export function watchedEvents(events: PeerEvents, { id, checker }: Watch): PeerEvents {
+export function watchedEvents(events: PeerEvents, { id, checker, tell }: Watch): PeerEvents {
   return {
     ...events,
     onMessages: (from, messages) => {
+      for (const message of messages) tell(() => `  n${id} ← n${from}  ${describeMessage(message)}`);
       for (const message of messages) if (message.kind === 'raft') checker.received(id, message.message);
       events.onMessages(from, messages);
     },

@@ -63,6 +63,8 @@ export class MemoryLog implements LogStore {
   readonly #calls: Call[] = [];
   #isBusy = false;
   #isPoisoned = false;
+  /** How many of the unsynced changes can survive: up to a write that failed. What comes after it is never found again. */
+  #survivingMax = Number.POSITIVE_INFINITY;
   #failure: Error | undefined;
   #writes = 0;
   #syncs = 0;
@@ -126,7 +128,8 @@ export class MemoryLog implements LogStore {
   /** The disk after a crash at this moment, with the oldest `unsyncedKept` of the unsynced changes surviving it. */
   durableImage(unsyncedKept = 0): MemoryLogImage {
     const contents = new Contents(this.#durable.image());
-    for (const change of this.#unsynced.slice(0, unsyncedKept)) contents.apply(change);
+    const kept = Math.min(unsyncedKept, this.#survivingMax);
+    for (const change of this.#unsynced.slice(0, kept)) contents.apply(change);
     return contents.image();
   }
 
@@ -161,6 +164,7 @@ export class MemoryLog implements LogStore {
   #finish(call: Call): void {
     if (this.#isPoisoned) return;
     if (this.#failure !== undefined && call.work !== 'read') {
+      this.#survivingMax = this.#unsynced.length;
       this.#isPoisoned = true;
       this.#options.onFatal?.(this.#failure);
       return;
@@ -174,6 +178,7 @@ export class MemoryLog implements LogStore {
 
   #sync(): void {
     this.#syncs++;
+    if (this.#survivingMax < Number.POSITIVE_INFINITY) return;
     for (const change of this.#unsynced) this.#durable.apply(change);
     this.#unsynced = [];
   }

@@ -250,6 +250,7 @@ export class Raft {
       tailBytes,
       uncommittedBytes: core.uncommitted.bytes,
       readsWaiting: core.reads.waitingCount,
+      leaseIndex: this.leaseIndex(),
     };
     const isMembershipPending = role === 'leader' && isChangePending(this.#core);
     return { id, role, term, vote, leader, ...positions, ...held, membership, isMembershipPending, progress };

@@ -226,6 +226,8 @@ export interface RaftStatus {
   readonly tailBytes: number;
   /** Data of a leader's own entries that are not applied yet. */
   readonly uncommittedBytes: number;
+  /** What a read by lease may be answered at, now; undefined without a lease. */
+  readonly leaseIndex: LogIndex | undefined;
   /** Reads that wait for a quorum. */
   readonly readsWaiting: number;
   readonly membership: Membership;

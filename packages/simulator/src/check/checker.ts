@@ -11,6 +11,7 @@ import { Committed } from './committed.ts';
 import { Elections } from './elections.ts';
 import { votingText } from './membership-model.ts';
 import { checkCrashImage, checkRestart, checkTermOfEntries } from './disk-images.ts';
+import { checkLease, checkLeases, type Lease } from './leases.ts';
 import { LogMatching } from './log-matching.ts';
 import { becameDurable, newNodeView, type NodeView } from './node-view.ts';
 import { checkPositions, checkProgress } from './positions.ts';
@@ -22,6 +23,8 @@ export interface CheckerOptions {
   readonly quietMs: number;
   /** Of every node. */
   readonly limits: RaftLimits;
+  /** What each running node would answer a read by lease at, now. */
+  readonly leases: () => readonly Lease[];
 }
 
 /**
@@ -219,6 +222,7 @@ export class Checker {
   turned(id: NodeId, driver: DriverStatus): void {
     const node = this.#node(id);
     const status = driver.raft;
+    checkLease({ node: id, index: status.leaseIndex }, this.committed.lastIndex);
     checkBounds(driver, this.#options.limits);
     checkPositions(node, status);
     node.last = status;
@@ -343,6 +347,7 @@ export class Checker {
       ready.role === 'leader' || node.last?.role === 'leader',
       () => `node ${id}, ${ready.role} in term ${ready.term}, is the first to commit ${of.commit}`,
     );
+    checkLeases({ node: id, commit: of.commit }, this.#options.leases());
     const isDurableAt = (voter: NodeId): boolean => this.#nodes.get(voter)?.durable.holds(of.commit, of.term) ?? false;
     insist(
       '8 what is committed is durable at a quorum of voters',

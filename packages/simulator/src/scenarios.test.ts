@@ -1,0 +1,6 @@
+import { expect, test } from 'vitest';
+import { scenarios } from './scenarios.ts';
+
+test.each(Object.keys(scenarios))('%s', (name) => {
+  expect(() => scenarios[name]?.()).not.toThrow();
+});
