@@ -47,6 +47,32 @@ describe.each(pages)('%s', (page) => {
   });
 });
 
+describe('the figures in README.md', () => {
+  const rows = [...read('README.md').matchAll(/^\| \w+ \| ([\d,]+) \| (\d+) ms \| `npm run bench -- ([^`]*)` \|$/gm)];
+
+  it('are those of the results, each with the command that measured it', () => {
+    expect(rows.length).toBeGreaterThanOrEqual(2);
+    for (const [, rate = '', p99 = '', command = ''] of rows) {
+      const { bench, door, seconds, ...result } = resultOf(command);
+      expect(`${bench} --seconds ${seconds} --door ${door}`).toBe(command);
+      expect([rate, p99]).toEqual([String(result.rate_per_second), String(Math.round(result.p99_ms))]);
+    }
+  });
+});
+
+interface BenchResult {
+  readonly bench: string;
+  readonly door: string;
+  readonly seconds: number;
+  readonly rate_per_second: number;
+  readonly p99_ms: number;
+}
+
+function resultOf(command: string): BenchResult {
+  const [name = '', , , , door = ''] = command.split(' ');
+  return JSON.parse(read(`benchmarks/results/${name}-${door}.json`));
+}
+
 describe('package.json', () => {
   it('starts only files that exist', () => {
     const files = Object.values(manifest.scripts).flatMap((command) => command.match(/\S+\.(?:ts|mjs)/g) ?? []);

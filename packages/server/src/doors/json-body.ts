@@ -48,13 +48,14 @@ export function scanJson(bytes: Buffer, cost: ScanCost): { readonly isSuspicious
   let depth = 0;
   let tokens = 0;
   let isSuspicious = false;
+  const hasEscapes = bytes.includes(backslash);
   let at = 0;
   while (at < bytes.length) {
     const byte = bytes[at] ?? 0;
     cost.looks += 1;
     if (byte === quote) {
       const end = endOfString(bytes, at + 1, cost);
-      isSuspicious ||= mayBeForbiddenKey(bytes, at + 1, end);
+      isSuspicious ||= mayBeForbiddenKey(bytes, { start: at + 1, end, hasEscapes });
       at = end + 1;
       tokens += 1;
     } else if (byte === 0x7b || byte === 0x5b) {
@@ -122,13 +123,16 @@ function checkNumber(bytes: Buffer, start: number, end: number): void {
 const forbidden = '__proto__';
 const suspicious = 'constructor';
 
-function mayBeForbiddenKey(bytes: Buffer, start: number, end: number): boolean {
+function mayBeForbiddenKey(
+  bytes: Buffer,
+  { start, end, hasEscapes }: { readonly start: number; readonly end: number; readonly hasEscapes: boolean },
+): boolean {
   const length = end - start;
   if (length < forbidden.length) return false;
   if (length === forbidden.length && bytes[start] === 0x5f) return bytes.toString('latin1', start, end) === forbidden;
   if (length === suspicious.length && bytes[start] === 0x63) return bytes.toString('latin1', start, end) === suspicious;
   // Every character could be written as \u00XX: six bytes.
-  return length <= suspicious.length * 6 && bytes.subarray(start, end).includes(backslash);
+  return hasEscapes && length <= suspicious.length * 6 && bytes.subarray(start, end).includes(backslash);
 }
 
 /** `__proto__` anywhere, and `constructor` with a `prototype` below it: the two ways to change every object of a careless program. */
