@@ -25,6 +25,8 @@ export class Arena {
   readonly exits: Exit[] = [];
   /** Exit codes that a fault may cause on a node just now, by its name. */
   readonly #mayExit = new Map<string, readonly number[]>();
+  /** Nodes whose tables may be damaged: LevelDB aborts where it finds keys out of order, and the next start scans them. */
+  readonly #damagedTables = new Set<string>();
   readonly #sizeLimits = new Map<string, number>();
   /** Nodes that are to stay down. */
   readonly #held = new Set<string>();
@@ -56,6 +58,11 @@ export class Arena {
   /** While a fault lasts that ends the node's process with one of these codes. None: no such fault. */
   mayExit(node: DevNode, codes: readonly number[]): void {
     this.#mayExit.set(node.name, codes);
+  }
+
+  /** From now on LevelDB may abort on that node. */
+  mayAbort(node: DevNode): void {
+    this.#damagedTables.add(node.name);
   }
 
   exitsOf(node: DevNode, how: number | string): number {
@@ -131,7 +138,8 @@ export class Arena {
   }
 
   #ended(node: DevNode, how: number | string): void {
-    const isExpected = typeof how === 'number' && (this.#mayExit.get(node.name) ?? []).includes(how);
+    const isAbort = how === 'SIGABRT' && this.#damagedTables.has(node.name);
+    const isExpected = isAbort || (typeof how === 'number' && (this.#mayExit.get(node.name) ?? []).includes(how));
     this.exits.push({ node: node.name, how, isExpected });
     const restart = pause(restartAfterMs).then(() => {
       this.#restarts.delete(restart);

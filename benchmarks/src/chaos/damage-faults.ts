@@ -38,6 +38,7 @@ async function damaged(
   how.change(file, arena.random);
   const logged = arena.logBytes(node);
   arena.mayExit(node, exitsOfRefusal);
+  if (how.folder === 'data/state') arena.mayAbort(node);
   const before = refusals(arena, node);
   arena.start(node);
   const isRefused = (): boolean => refusals(arena, node) > before;
@@ -52,7 +53,8 @@ async function damaged(
       arena.mayExit(node, []);
       await arena.untilReady(node);
       if (isRefused()) return reason === undefined ? undefined : `refused: ${reason}`;
-      return 'started: nothing that counts was in it';
+      const isFetched = arena.logSince(node, logged).includes('"event":"state-refetch"');
+      return isFetched ? 'started, and fetches its state anew' : 'started: it has not come upon the damage';
     },
   };
 }
