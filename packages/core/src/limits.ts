@@ -58,6 +58,9 @@ export const sizeCheckpointEntries = 64;
 /** Leaderless timeouts after which a sealed voter, or one whose disk is full, campaigns all the same: others come first, but someone must lead. */
 export const unfitTimeoutsMax = 3;
 
+/** Heartbeats withheld in a row from a peer that is busy with entries: with the default timings one is sent every half second, twice in the shortest election timeout. */
+export const heartbeatsWithheldMax = 4;
+
 /** A tick this many intervals late is a process that was paused: it reads its sockets before it judges anybody's silence. */
 export const lateTicksMax = 4;
 

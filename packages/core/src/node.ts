@@ -366,8 +366,12 @@ class Driver {
 
   #receiveRaft(from: NodeId, message: Message): void {
     const isForged = message.from !== from || message.to !== this.#options.id;
-    if (isForged || this.membership.isSilenced || !this.#disk.admits(from, message)) this.#messagesDropped++;
-    else if (message.type === 'snapshot') this.#install.offered(message);
+    if (isForged || this.membership.isSilenced || !this.#disk.admits(from, message)) {
+      this.#messagesDropped++;
+      return;
+    }
+    this.#outbox.heard(from, message);
+    if (message.type === 'snapshot') this.#install.offered(message);
     else this.core.step(message);
     if (message.type === 'heartbeat-reply') this.#offers.answeredBy(from);
   }

@@ -1,21 +1,24 @@
 import type { NodeId } from '@lockstep/contract/ids';
 import type { PeerMessage, Peers } from './peers/peers.ts';
+import { QuietHeartbeats } from './quiet-heartbeats.ts';
 import type { Message } from './raft/types.ts';
 
 type AppendReply = Extract<Message, { type: 'append-reply' }>;
 
 /**
  * What leaves for each peer at the end of a turn, as one frame. A frame costs both ends far more than what is in it, so a message
- * that the next one makes superfluous is left out, and one that only repeats an acknowledgement waits for company, for a tick at
- * most. Raft takes any message's loss, so that leaving one out changes nothing but what is sent.
+ * that the next one makes superfluous is left out, as are heartbeats to a busy peer, and one that only repeats an acknowledgement
+ * waits for company, for a tick at most. Raft takes any message's loss, so that leaving one out changes nothing but what is sent.
  */
 export class Outbox {
   readonly #waiting = new Map<NodeId, PeerMessage[]>();
   /** What was acknowledged to each peer last. */
   readonly #acknowledged = new Map<NodeId, AppendReply>();
   readonly #repeated = new Map<NodeId, PeerMessage>();
+  readonly #heartbeats = new QuietHeartbeats();
 
   add(to: NodeId, message: PeerMessage): void {
+    if (message.kind === 'raft' && !this.#heartbeats.isWanted(to, message.message)) return;
     if (message.kind === 'raft' && message.message.type === 'append-reply') this.#addReply(to, message.message);
     else this.#push(to, message);
   }
@@ -35,6 +38,12 @@ export class Outbox {
   /** The stream to that peer broke: what was acknowledged may not have arrived. */
   disconnected(from: NodeId): void {
     this.#acknowledged.delete(from);
+    this.#heartbeats.disconnected(from);
+  }
+
+  /** A peer's message, before anything is made of it. */
+  heard(from: NodeId, message: Message): void {
+    this.#heartbeats.heard(from, message);
   }
 
   #addReply(to: NodeId, reply: AppendReply): void {

@@ -41,9 +41,10 @@ export function majorityIndex(nodes: readonly NodeId[], acknowledged: (node: Nod
     let at = ascending.length;
     ascending.push(index);
     // Insertion sort: there are nine voters at most, and this runs for every acknowledgement.
-    for (let before = ascending[at - 1]; before !== undefined && before > index; before = ascending[at - 1]) {
+    for (; at > 0; at -= 1) {
+      const before = ascending[at - 1];
+      if (before === undefined || before <= index) break;
       ascending[at] = before;
-      at -= 1;
     }
     ascending[at] = index;
   }
