@@ -65,10 +65,12 @@ test(
     const script = commandsOf(readFileSync(join(root, 'docs', 'disk.md'), 'utf8'))
       .replaceAll('https://node-1.example.com:8200', files.nodes[0]?.http ?? '')
       .replaceAll('/var/lib/lockstep', data);
-    const command = `lockstep() { node ${join(root, 'packages', 'cli', 'src', 'main.ts')} "$@"; }`;
+    // By a variable: the checkout's path may hold anything.
+    const command = 'lockstep() { node "$COMMAND_LINE" "$@"; }';
     const env = {
       PATH: `${dirname(process.execPath)}:${process.env['PATH'] ?? ''}`,
       HOME: directory,
+      COMMAND_LINE: join(root, 'packages', 'cli', 'src', 'main.ts'),
       LOCKSTEP_CACERT: files.caFile,
       LOCKSTEP_TOKEN: rootToken,
     };

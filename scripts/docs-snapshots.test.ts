@@ -79,10 +79,12 @@ test(
     const script = commandsOf(readFileSync(join(root, 'docs', 'snapshots.md'), 'utf8'))
       .replaceAll('https://old.example.com:8200', old.nodes[0]?.http ?? '')
       .replaceAll('https://new.example.com:8200', fresh.nodes[0]?.http ?? '');
-    const command = `lockstep() { node ${join(root, 'packages', 'cli', 'src', 'main.ts')} "$@"; }`;
+    // By a variable: the checkout's path may hold anything.
+    const command = 'lockstep() { node "$COMMAND_LINE" "$@"; }';
     const env = {
       PATH: `${dirname(process.execPath)}:${process.env['PATH'] ?? ''}`,
       HOME: directory,
+      COMMAND_LINE: join(root, 'packages', 'cli', 'src', 'main.ts'),
       LOCKSTEP_CACERT: authorities,
       LOCKSTEP_TOKEN: rootToken,
       TOKEN_OF_THE_OLD_CLUSTER: rootToken,

@@ -7,8 +7,11 @@ import { runCaseFile } from './run-file.ts';
 const named = process.env['LOCKSTEP_ETCD_RAFT_TESTDATA'];
 const folder = named ?? join(import.meta.dirname, '../../../../../../shared/etcd-raft-testdata');
 
-describe.runIf(existsSync(folder))('etcd’s cases', () => {
-  const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.txt'));
+// What is described is gone through even where it is not run.
+const files = existsSync(folder)
+  ? readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.txt'))
+  : [];
+describe.runIf(files.length > 0)('etcd’s cases', () => {
   test.each(files.sort())('%s', (file) => {
     expect(runCaseFile(readFileSync(join(folder, file), 'utf8'))).toMatchObject({ kind: 'passed' });
   });
