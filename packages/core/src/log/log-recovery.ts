@@ -56,6 +56,17 @@ export async function recoverLog(
   };
 }
 
+/** All entries after `through`, in order, of a log that was checked. What is taken holds until the next one. */
+export async function readEntries(
+  database: LogDatabase,
+  through: LogIndex,
+  take: (entry: Entry) => void,
+): Promise<void> {
+  await eachRecord(database, await firstStart(database, through), (key, value) => {
+    for (const entry of decodeRecord(indexOfKey(key), value).entries) if (entry.index > through) take(entry);
+  });
+}
+
 /** One pass over the log, from front to back. */
 class LogScan {
   readonly termRuns: { firstIndex: LogIndex; term: Term }[] = [];

@@ -10,9 +10,9 @@ const ids = [1, 2, 3].map(NodeId);
 /** What the operator's tool leaves on the disk. */
 function forced(image: MemoryLogImage, id: number): MemoryLogImage {
   const log = new MemoryLog(image, { schedule: () => undefined, now: () => 0 });
-  const { after, lastIndex } = forcedMembership(log.stored(), NodeId(id));
-  const hardState = { ...image.hardState, commit: lastIndex };
-  return { ...image, hardState, membership: after, appliedMembershipIndex: lastIndex };
+  const { after: membership, place, hardState } = forcedMembership(log.stored(), NodeId(id));
+  const entries = [...image.entries, { ...place, type: 'control' as const, data: new Uint8Array(0) }];
+  return { ...image, hardState, membership, appliedMembershipIndex: place.index, entries };
 }
 
 function restart(nodes: TestNodes, id: number, disk: ReturnType<TestNodes['crash']>): void {
