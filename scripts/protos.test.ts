@@ -33,7 +33,11 @@ const writers: { readonly [folder: string]: readonly string[] } = {
   'facts/kv': ['packages/engine-kv/src/facts.ts', 'packages/engine-kv/src/records.ts'],
   'facts/pki': ['packages/engine-pki/src/facts.ts', 'packages/engine-pki/src/records.ts'],
   'facts/policy': ['packages/policy/src/facts.ts'],
-  'facts/system': ['packages/engine-system/src/facts.ts', 'packages/engine-system/src/stored-mounts.ts'],
+  'facts/system': [
+    'packages/engine-system/src/facts.ts',
+    'packages/engine-system/src/stored-mounts.ts',
+    'packages/engine-system/src/stored-invites.ts',
+  ],
   'facts/token': ['packages/auth/src/token/facts.ts', 'packages/auth/src/token/token-record.ts'],
   log: [
     'packages/seal/src/sealed-entry.ts',

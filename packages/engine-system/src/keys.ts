@@ -4,6 +4,23 @@ export const mountsKey = 'mounts';
 export const factVersionKey = 'fact-version';
 export const disabledPrefix = 'disabled/';
 
+/** The cluster's own certificate authority. */
+export const authorityKey = 'cluster/authority';
+/** Autopilot's settings; its defaults where it is not there. */
+export const autopilotKey = 'cluster/autopilot';
+export const invitePrefix = 'cluster/invite/';
+export const intentPrefix = 'cluster/intent/';
+
+/** An invitation, used or not. */
+export function inviteKey(id: string): string {
+  return `${invitePrefix}${id}`;
+}
+
+/** Whether a member is to vote. */
+export function intentKey(node: number): string {
+  return `${intentPrefix}${node}`;
+}
+
 /** A mount whose contents the sweeper has still to remove; empty value. */
 export function disabledKey(id: string): string {
   return `${disabledPrefix}${id}`;

@@ -1,5 +1,5 @@
 import { type Token, useOf } from '@lockstep/auth/token/lookup';
-import type { Call, Caller, Engine } from '@lockstep/contract/engine';
+import type { Call, Caller, Engine, Expect } from '@lockstep/contract/engine';
 import { type ErrorCode, LockstepError } from '@lockstep/contract/errors';
 import { type MountId, rootNamespace, TimeMs } from '@lockstep/contract/ids';
 import type { Secret } from '@lockstep/contract/secret';
@@ -7,18 +7,20 @@ import type { ReadableState } from '@lockstep/contract/state';
 import type { RefusedReason } from '@lockstep/core/peers/peers';
 import type { Consensus } from '@lockstep/core/port';
 import { readFactVersion } from '@lockstep/engine-system/fact-version';
+import { type SystemFact, systemFacts } from '@lockstep/engine-system/facts';
 import type { AuditedRequests } from './audited-requests.ts';
 import { capabilityRoutes } from './capability-routes.ts';
 import { AclCache } from './caller-acl.ts';
 import { diskFullError } from './disk/disk-errors.ts';
 import type { DoorReply, DoorRequest } from './doors/door.ts';
-import { memberRoutes } from './members/member-routes.ts';
+import { type MemberRouteParts, memberRoutes } from './members/member-routes.ts';
 import { systemMount, tokenMount } from './mounts.ts';
+import { requestDeadlineMs } from './limits.ts';
 import type { Offload } from './offload.ts';
 import type { Positions, Recorded } from './positions.ts';
 import type { ResolvedMount } from './resolve-mount.ts';
 import type { StateDb } from './state/state-db.ts';
-import type { FactRecord, HostExpect } from './transaction.ts';
+import { encodeTransaction, type FactRecord, type HostExpect } from './transaction.ts';
 import { waitUntil } from './wait.ts';
 
 export interface HostParts {
@@ -29,6 +31,8 @@ export interface HostParts {
   readonly offload: Offload;
   /** What handlers draw from. */
   readonly random: Call['random'];
+  /** What this node itself brings to who may join. */
+  readonly members: Pick<MemberRouteParts, 'clusterId' | 'founderAuthority'>;
   readonly logFault: (error: unknown, request: Pick<DoorRequest, 'requestId'>) => void;
 }
 
@@ -43,7 +47,14 @@ export class Host {
   constructor(parts: HostParts) {
     this.audit = parts.audit;
     this.ownRoutes = capabilityRoutes(this);
-    this.memberRoutes = memberRoutes({ consensus: parts.consensus, id: parts.consensus.status().id });
+    const { consensus, members } = parts;
+    this.memberRoutes = memberRoutes({
+      ...members,
+      consensus,
+      id: consensus.status().id,
+      state: () => this.state(systemMount),
+      record: (facts, expects) => this.#recordSystem(facts, expects),
+    });
     this.#parts = parts;
   }
 
@@ -95,6 +106,25 @@ export class Host {
         ),
       (resolve) => resolve({ kind: 'unknown', reason: 'the deadline passed while it was on its way' }),
     );
+  }
+
+  /** In the middle of a request: what must be known to all before it goes on. Throws where it was not applied. */
+  async #recordSystem(facts: readonly SystemFact[], expects: readonly Expect[]): Promise<void> {
+    const transaction = encodeTransaction({
+      expects: expects.map((expect) => ({ ...expect, mount: systemMount })),
+      facts: facts.map((fact) => ({
+        mount: systemMount,
+        factVersion: this.factVersion,
+        fact: systemFacts.encode(fact),
+      })),
+      remembered: undefined,
+      restoredIndex: this.restoredIndex,
+    });
+    const recorded = await this.record(transaction, performance.now() + requestDeadlineMs, { isRelief: false });
+    if (recorded.kind === 'applied') return;
+    if (recorded.kind === 'unknown' || recorded.kind === 'failed')
+      throw new LockstepError('outcome-unknown', 'the outcome of this request is unknown: it may be sent again');
+    throw new LockstepError('contended', 'another request was faster; nothing was changed, try again');
   }
 
   /** The fact version in force, which all members speak. */

@@ -1,8 +1,9 @@
 // One node as a process: node main.ts --config FILE
 import { parseArgs } from 'node:util';
-import { readConfig } from './config.ts';
+import { readStart } from './config.ts';
 import { faultFields, openLog } from './log.ts';
-import { openNode } from './open-node.ts';
+import { enterCluster } from './members/enter-cluster.ts';
+import { type OpenNode, openNode } from './open-node.ts';
 import { startFailure } from './start-failure.ts';
 import { exitHurried, onStopSignals } from './stop-signals.ts';
 
@@ -18,9 +19,9 @@ export async function runServer(
 ): Promise<void> {
   // LevelDB makes its files by the mask: none of a node's files is for anyone else.
   process.umask(0o077);
-  const config = readConfig(configFile);
+  const start = readStart(configFile);
   const log = openLog({
-    node: config.node.name,
+    node: start.kind === 'configured' ? start.config.node.name : start.config.name,
     wallMs: () => Date.now(),
     write: (line) => process.stderr.write(line),
   });
@@ -33,24 +34,31 @@ export async function runServer(
   };
   process.on('uncaughtException', onFatal);
   process.on('unhandledRejection', onFatal);
-  const node = await openNode(config, log, onFatal);
+  let node: OpenNode | undefined;
+  const waiting = new AbortController();
   let isStopping = false;
   const stop = (reason: string): void => {
     if (isStopping) return;
     isStopping = true;
     log.info('stopping', { reason });
     setTimeout(() => process.exit(0), drainMs).unref();
-    void node.close().then(() => process.exit(0));
+    waiting.abort();
+    if (node !== undefined) void node.close().then(() => process.exit(0));
   };
+  onStopSignals({ stop, hurry: () => process.exit(exitHurried) });
+  // A development node must not outlive the command that started it, however that ended.
+  if (options.stopsWithStdin === true) process.stdin.resume().once('end', () => stop('the starting process ended'));
+  const config = await enterCluster(start, { log, wallMs: () => Date.now(), signal: waiting.signal });
+  if (config === 'stopping') return;
+  node = await openNode(config, log, onFatal);
+  // Asked to while it was opened.
+  if (waiting.signal.aborted) void node.close().then(() => process.exit(0));
   process.on('SIGHUP', () => {
-    node.reopenAudit().then(
+    node?.reopenAudit().then(
       () => log.info('audit-reopened'),
       (error: unknown) => log.error('audit-not-reopened', faultFields(error)),
     );
   });
-  onStopSignals({ stop, hurry: () => process.exit(exitHurried) });
-  // A development node must not outlive the command that started it, however that ended.
-  if (options.stopsWithStdin === true) process.stdin.resume().once('end', () => stop('the starting process ended'));
 }
 
 if (import.meta.main) {

@@ -35,13 +35,13 @@ export interface OpenConsensus {
 /** Opens the log and the streams to the other nodes, and starts the driver on them. */
 export async function openConsensus(parts: ConsensusParts): Promise<OpenConsensus> {
   const { config, onFatal, directory, mayBegin, metrics } = parts;
-  const voters = config.members.map((member) => member.id);
+  const voters = config.isJoining ? [] : config.members.map((member) => member.id);
   const membership = { voters, votersOutgoing: [], learners: [], learnersNext: [], autoLeave: false };
   const log = await openLevelLog({
     directory: directory.logDirectory,
     clusterId: config.clusterId,
     node: config.node.id,
-    ...(mayBegin ? { format: { incarnation: randomInt(1, 2 ** 47), membership } } : {}),
+    ...(mayBegin ? { format: { incarnation: config.incarnation ?? randomInt(1, 2 ** 47), membership } } : {}),
     onFatal,
     onSync: (ms) => metrics.logSynced(ms),
   });
@@ -92,6 +92,7 @@ async function startConsensus(
     pullSnapshot,
     machine,
     members: config.members.map(({ id: node, peerAddress: address, ...member }) => ({ node, address, ...member })),
+    isJoining: config.isJoining,
     incarnation: identity.incarnation,
     log: (event, fields) => log.info(event, fields),
     onFatal,

@@ -18,6 +18,7 @@ import { Host } from './host.ts';
 import { stateSyncMs } from './limits.ts';
 import { faultFields, type Log } from './log.ts';
 import { Machine } from './machine.ts';
+import { founderAuthorityOf, joinContextOf } from './members/open-members.ts';
 import type { MetricsSource } from './metric-rows.ts';
 import { Metrics } from './metrics.ts';
 import { nodeHandle, nodeRefused } from './node.ts';
@@ -236,7 +237,8 @@ async function openDoors(parts: DoorParts): Promise<OpenNode> {
   opened.defer(() => audit.close());
   const logFault = (error: unknown, request: Pick<DoorRequest, 'requestId'>): void =>
     log.error('request-fault', { request: request.requestId, ...faultFields(error) });
-  const host = new Host({ state, consensus, positions, audit, offload, random: pooledRandom(), logFault });
+  const members = { clusterId: config.clusterId, founderAuthority: founderAuthorityOf(config) };
+  const host = new Host({ state, consensus, positions, audit, offload, random: pooledRandom(), members, logFault });
   const sweeper = sweeperOf({ keeper, consensus, host, log });
   opened.defer(() => sweeper.close());
   metrics.watch(measured({ state, consensus, keeper, positions, audit, offload, sweeper, scrubber }));
@@ -281,7 +283,7 @@ async function listen(
     onFault: (fault: unknown, requestId: string): void =>
       log.error('door-fault', { request: requestId, ...faultFields(fault) }),
   };
-  const http = await openHttpDoor({ ...common, ...listenerOf(config.http) });
+  const http = await openHttpDoor({ ...common, ...listenerOf(config.http), contextFor: joinContextOf(node) });
   const closing = [http.close];
   // All at once: each waits for what is under way.
   opened.defer(async () => void (await Promise.all(closing.map((close) => close()))));

@@ -112,6 +112,7 @@ async function writeConfigs(cluster: ClusterFiles, authority: Authority, choice:
       peer_address: node.peer,
       pin: pinOf(peer.certificatePem),
       api_address: node.http,
+      grpc_address: node.grpc,
     });
   }
   for (const node of cluster.nodes) {

@@ -6,16 +6,21 @@ import type { NodeId } from '@lockstep/contract/ids';
 import { defaultRules } from '@lockstep/core/members/plan-change';
 import type { Consensus } from '@lockstep/core/port';
 import { defaultTimings } from '@lockstep/core/timings';
+import type { ReadableState } from '@lockstep/contract/state';
+import { readAutopilot } from '@lockstep/engine-system/cluster-state';
 import { systemFacts, type SystemFact } from '@lockstep/engine-system/facts';
 import { askMembers } from './ask-leader.ts';
 import { type ChangeParts, changeMember, transferLeadership } from './change-members.ts';
+import { joinRoutes, type JoinRouteParts } from './join-routes.ts';
 import { membersReply } from './member-replies.ts';
 import { raftConfiguration } from './vault-raft.ts';
 
-export interface MemberRouteParts {
+export interface MemberRouteParts extends Omit<JoinRouteParts, 'rules'> {
   readonly consensus: Consensus;
   /** This node. */
   readonly id: NodeId;
+  /** The system's own state, for what is not asked for by a request. */
+  readonly state: () => ReadableState;
 }
 
 const dryRun = booleanField({ description: 'Only tell what would happen to the quorum', default: false });
@@ -35,7 +40,7 @@ export function memberRoutes(of: MemberRouteParts): Engine {
     kind: 'members',
     description: 'who is in the cluster',
     facts: systemFacts,
-    routes: [...ownRoutes(of), ...vaultRoutes(of)],
+    routes: [...ownRoutes(of), ...joinRoutes({ ...of, rules: () => partsOf(of).rules }), ...vaultRoutes(of)],
     apply: () => {
       throw new Error('invariant broken: facts of members are applied by the system’s mount');
     },
@@ -44,8 +49,10 @@ export function memberRoutes(of: MemberRouteParts): Engine {
 
 const route = routesOf<SystemFact>();
 
-function partsOf({ consensus }: MemberRouteParts): ChangeParts {
-  return { consensus, rules: defaultRules(defaultTimings) };
+/** Vault's min_quorum holds for operators too. */
+function partsOf({ consensus, state }: MemberRouteParts): ChangeParts {
+  const votersMin = Math.max(1, readAutopilot(state()).minQuorum);
+  return { consensus, rules: { ...defaultRules(defaultTimings), votersMin } };
 }
 
 function ownRoutes(of: MemberRouteParts): readonly Route<SystemFact>[] {

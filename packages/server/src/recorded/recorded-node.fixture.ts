@@ -92,7 +92,17 @@ export async function openRecordedNode(of: RecordedNodeOptions): Promise<Recorde
   const trail = new Trail({ sinks: [sink], wallMs: clock.wallMs, run: randomUUID() });
   const audit = new AuditedRequests({ trail, keeper });
   const offload = new Offload();
-  const host = new Host({ state, consensus, positions, audit, offload, random: randomBytes, logFault: throwIt });
+  const members = { clusterId: of.clusterId, founderAuthority: () => undefined };
+  const host = new Host({
+    state,
+    consensus,
+    positions,
+    audit,
+    offload,
+    random: randomBytes,
+    members,
+    logFault: throwIt,
+  });
   consensus.campaign();
   await until('the node leads', () => consensus.status().raft.role === 'leader');
   return {

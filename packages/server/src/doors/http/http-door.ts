@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import { Socket } from 'node:net';
+import type { SecureContext } from 'node:tls';
 import type { DoorReply, Handle, OnRefused } from '../door.ts';
 import {
   bodyBytesMax,
@@ -38,6 +39,8 @@ export interface HttpDoorOptions {
   readonly port: number;
   /** PEM. Without it the door speaks plain HTTP, which only `dev` on loopback may ask for. */
   readonly tls?: { readonly key: string | Buffer; readonly cert: string | Buffer } | undefined;
+  /** Another certificate for who asks for that name in the TLS handshake; undefined where the usual one will do. */
+  readonly contextFor?: (serverName: string) => Promise<SecureContext | undefined>;
   readonly handle: Handle;
   readonly onRefused: OnRefused;
   readonly limits?: Partial<HttpLimits>;
@@ -162,6 +165,7 @@ function createServerFor(options: HttpDoorOptions, limits: HttpLimits): Server {
     connectionsCheckingInterval: connectionsCheckMs,
     noDelay: true,
   };
+  const { contextFor } = options;
   const server =
     options.tls === undefined
       ? createServer(common)
@@ -172,6 +176,7 @@ function createServerFor(options: HttpDoorOptions, limits: HttpLimits): Server {
           minVersion: 'TLSv1.3',
           handshakeTimeout: tlsHandshakeTimeoutMs,
           ALPNProtocols: ['http/1.1'],
+          ...(contextFor === undefined ? {} : { SNICallback: serverNames(contextFor) }),
         });
   server.timeout = socketIdleMs;
   server.maxConnections = limits.connectionsMax;
@@ -180,6 +185,18 @@ function createServerFor(options: HttpDoorOptions, limits: HttpLimits): Server {
     socket.end('HTTP/1.1 405 Method Not Allowed\r\nConnection: close\r\nContent-Length: 0\r\n\r\n'),
   );
   return server;
+}
+
+/** Node takes the usual certificate where it is given none. */
+function serverNames(
+  contextFor: NonNullable<HttpDoorOptions['contextFor']>,
+): (name: string, done: (error: Error | null, context?: SecureContext) => void) => void {
+  return (name, done) => {
+    contextFor(name).then(
+      (context) => done(null, context),
+      (error: unknown) => done(error instanceof Error ? error : new Error(String(error))),
+    );
+  };
 }
 
 /** Moves a connection that sends LIST to a parser of its own; refuses all else that the first parser could not read. */
