@@ -54,10 +54,10 @@ export const folderRules: readonly FolderRule[] = [
   },
 ];
 
-/** Of the command line, only what starts a node, or reads what one saved, may know what a node is made of. */
+/** Of the command line, only what starts a node, works on its disk, or reads what one saved, may know what a node is made of. */
 export const serverImportersInCli: readonly RegExp[] = [
   /^packages\/cli\/src\/(.*\/)?(server|dev)(-command)?\.ts$/,
-  /^packages\/cli\/src\/commands\/snapshot\.ts$/,
+  /^packages\/cli\/src\/commands\/(snapshot|cluster-disk)\.ts$/,
 ];
 
 /** Installed at the root for tests and checks of every package. */

@@ -21,6 +21,21 @@ export function column(heading: string, values: readonly string[]): string {
   return `${[heading, dashes(heading), ...values].join('\n')}\n`;
 }
 
+/** As many columns as there are headings. */
+export function grid(headings: readonly string[], rows: readonly (readonly string[])[]): string {
+  const lines = [headings, headings.map(dashes), ...rows];
+  const widths = headings.map((_, column) => Math.max(...lines.map((line) => (line[column] ?? '').length)) + 4);
+  return lines
+    .map(
+      (line) =>
+        `${line
+          .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+          .join('')
+          .trimEnd()}\n`,
+    )
+    .join('');
+}
+
 export function json(value: Json | undefined): string {
   return `${JSON.stringify(value ?? null, null, 2)}\n`;
 }

@@ -3,6 +3,7 @@ import { createRequire } from 'node:module';
 import { Command, CommanderError, Option } from 'commander';
 import { command, connector } from './command.ts';
 import { anyPathCommands } from './commands/any-path.ts';
+import { clusterCommand } from './commands/cluster.ts';
 import { devCommand } from './commands/dev.ts';
 import { kvCommand } from './commands/kv.ts';
 import { loginCommand } from './commands/login.ts';
@@ -62,6 +63,7 @@ function buildProgram(terminal: Terminal, exitWith: (code: number) => void): Com
     devCommand(),
     serverCommand(),
     ...sealCommands(connect),
+    clusterCommand(connect, terminal),
     kvCommand(connect),
     pkiCommand(connect),
     loginCommand(connect),

@@ -90,16 +90,20 @@ export function readConfig(file: string): NodeConfig {
   throw new LockstepError('invalid-input', `${file}: members must be a list`);
 }
 
-/** Reads a node's configuration (JSON). Relative paths are relative to the file. Refuses unknown keys, naming them. */
-export function readStart(file: string): StartConfig {
+/** Reads a node's configuration (JSON). Relative paths are relative to the file. Refuses unknown keys, naming them. `given` goes before it. */
+export function readStart(file: string, given: { readonly joinTokenFile?: string | undefined } = {}): StartConfig {
   const read = new ConfigReader(file);
   const isConfigured = isObject(read.parsed) && read.parsed['members'] !== undefined;
   const own = isConfigured ? ['cluster_id', 'members'] : ['join_token_file'];
   const root = read.object(read.parsed, 'the configuration', [...commonKeys, ...own]);
   const common = readCommon(read, root);
-  return isConfigured
-    ? { kind: 'configured', config: readConfigured(read, root, common) }
-    : { kind: 'kept', config: readKept(read, root, common) };
+  if (!isConfigured) {
+    const config = readKept(read, root, common);
+    return { kind: 'kept', config: { ...config, joinTokenFile: given.joinTokenFile ?? config.joinTokenFile } };
+  }
+  if (given.joinTokenFile !== undefined)
+    read.refuse('members', 'must not be given where the node is to join by a token');
+  return { kind: 'configured', config: readConfigured(read, root, common) };
 }
 
 type Root = { readonly [key: string]: unknown };

@@ -15,11 +15,11 @@ const drainMs = 5_000;
 /** Runs a node until it is asked to stop (SIGTERM, SIGINT) or its disk fails (exit 74). */
 export async function runServer(
   configFile: string,
-  options: { readonly stopsWithStdin?: boolean } = {},
+  options: { readonly stopsWithStdin?: boolean; readonly joinTokenFile?: string | undefined } = {},
 ): Promise<void> {
   // LevelDB makes its files by the mask: none of a node's files is for anyone else.
   process.umask(0o077);
-  const start = readStart(configFile);
+  const start = readStart(configFile, options);
   const log = openLog({
     node: start.kind === 'configured' ? start.config.node.name : start.config.name,
     wallMs: () => Date.now(),
@@ -49,7 +49,7 @@ export async function runServer(
   // A development node must not outlive the command that started it, however that ended.
   if (options.stopsWithStdin === true) process.stdin.resume().once('end', () => stop('the starting process ended'));
   const config = await enterCluster(start, { log, wallMs: () => Date.now(), signal: waiting.signal });
-  if (config === 'stopping') return;
+  if (config === 'stopping') process.exit(0);
   node = await openNode(config, log, onFatal);
   // Asked to while it was opened.
   if (waiting.signal.aborted) void node.close().then(() => process.exit(0));

@@ -81,7 +81,7 @@ interface NodeParts extends World {
 
 async function openParts(parts: NodeParts): Promise<OpenNode> {
   const { config, log, freeBytes, opened } = parts;
-  const directory = await DataDirectory.open(config.dataDirectory, { hasOthers: config.members.length > 1 });
+  const directory = await DataDirectory.open(config.dataDirectory, { hasOthers: hasOthers(config) });
   // What happens before consensus is there has nothing to wake yet.
   const wake = { unsealed: (): void => {}, applyOn: (): void => {}, damaged: (): void => {}, differs: (): void => {} };
   const own = await openMachine(parts, directory, wake);
@@ -119,6 +119,11 @@ async function openParts(parts: NodeParts): Promise<OpenNode> {
   opened.defer(() => scrubber.close());
   wake.differs = () => scrubber.hurry();
   return await openDoors({ ...parts, ...own, pull, consensus, scrubber });
+}
+
+/** As far as this node was told before it had a log. */
+function hasOthers({ members, node }: NodeConfig): boolean {
+  return members.some(({ id }) => id !== node.id);
 }
 
 function scrubberOf({ state, keeper }: Pick<OwnParts, 'state' | 'keeper'>, log: Log): StateScrubber {
@@ -162,7 +167,7 @@ async function openMachine(
     onFatal,
     onCaughtUp: () => wake.applyOn(),
     // With others to ask, a state that is lost is not the end; a lone node must not throw away what may still be mended.
-    mayBeginAnew: config.members.length > 1,
+    mayBeginAnew: hasOthers(config),
     onDamaged: (why) => {
       log.error('state-damaged', { reason: why });
       wake.damaged();

@@ -44,7 +44,7 @@ export class JoinContext {
     const asked = { publicKey: key.publicKey, name, hosts: [joinServerName], nowMs: wallMs(), random };
     const chain = [issueNodeCertificate(authority, asked), authority.certificate];
     return createSecureContext({
-      cert: chain.map((certificate) => pem('CERTIFICATE', certificate)).join(''),
+      cert: chain.map((certificate) => pem('CERTIFICATE', certificate)).join('\n'),
       key: pem('PRIVATE KEY', key.pkcs8),
       minVersion: 'TLSv1.3',
     });

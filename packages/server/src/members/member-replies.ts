@@ -11,8 +11,14 @@ import { membersOf } from '@lockstep/core/raft/membership';
 import { memberOf } from '@lockstep/core/raft/roster';
 import type { NodeId } from '@lockstep/contract/ids';
 
+export interface ToldBy {
+  readonly rules: ChangeRules;
+  /** Whether a member was said to be meant to vote; undefined where nobody said. */
+  readonly isMeantToVote: (node: NodeId) => boolean | undefined;
+}
+
 /** `sys/cluster/members`: who they are, how they are, and what the quorum is. */
-export function membersReply(view: MembersView, rules: ChangeRules): JsonObject {
+export function membersReply(view: MembersView, told: ToldBy): JsonObject {
   const { membership, leader, lastIndex } = view;
   return {
     membership_index: indexOf(membership),
@@ -22,13 +28,13 @@ export function membersReply(view: MembersView, rules: ChangeRules): JsonObject 
     commit_index: view.commit,
     is_joint: membership.votersOutgoing.length > 0,
     is_change_pending: view.isChangePending,
-    quorum: quorumReply(quorumNow(view, rules)),
-    members: membersOf(membership).map((node) => memberReply(view, node, rules)),
+    quorum: quorumReply(quorumNow(view, told.rules)),
+    members: membersOf(membership).map((node) => memberReply(view, node, told)),
     removed: (membership.roster?.removed ?? []).map(({ node }) => String(node)),
   };
 }
 
-function memberReply(view: MembersView, node: NodeId, rules: ChangeRules): JsonObject {
+function memberReply(view: MembersView, node: NodeId, { rules, isMeantToVote }: ToldBy): JsonObject {
   const record = memberOf(view.membership, node);
   const health = healthOf(view, node);
   const silentMs = health?.silentMs;
@@ -37,6 +43,7 @@ function memberReply(view: MembersView, node: NodeId, rules: ChangeRules): JsonO
     id: String(node),
     name: record?.name ?? '',
     role: roleOf(view, node),
+    is_meant_to_vote: isMeantToVote(node) ?? view.membership.voters.includes(node),
     is_leader: node === view.leader,
     peer_address: record?.peerAddress ?? '',
     api_address: record?.apiAddress ?? '',

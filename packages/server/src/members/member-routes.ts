@@ -7,7 +7,7 @@ import { defaultRules } from '@lockstep/core/members/plan-change';
 import type { Consensus } from '@lockstep/core/port';
 import { defaultTimings } from '@lockstep/core/timings';
 import type { ReadableState } from '@lockstep/contract/state';
-import { readAutopilot } from '@lockstep/engine-system/cluster-state';
+import { readAutopilot, readIntent } from '@lockstep/engine-system/cluster-state';
 import { systemFacts, type SystemFact } from '@lockstep/engine-system/facts';
 import { askMembers } from './ask-leader.ts';
 import { type ChangeParts, changeMember, transferLeadership } from './change-members.ts';
@@ -75,9 +75,11 @@ function ownRoutes(of: MemberRouteParts): readonly Route<SystemFact>[] {
       path: 'cluster/members',
       summary: 'Who the members are, how they are, and what the quorum is',
       fields: {},
-      handle: async () => ({
-        reply: { data: membersReply(await askMembers(of.consensus), partsOf(of).rules) },
-      }),
+      handle: async ({ state }) => {
+        const isMeantToVote = (member: NodeId): boolean | undefined => readIntent(state, member)?.isVoter;
+        const { rules } = partsOf(of);
+        return { reply: { data: membersReply(await askMembers(of.consensus), { rules, isMeantToVote }) } };
+      },
     }),
     changeRoute('cluster/promote', 'add-voter', 'Make a voter of a learner that is caught up'),
     changeRoute('cluster/demote', 'add-learner', 'Make a learner of a voter'),

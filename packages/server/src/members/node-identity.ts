@@ -79,13 +79,13 @@ export class IdentityFolder {
   /** Durable before it resolves: a node that asks to join must come back as the same one. */
   async claim(claim: NodeClaim, keyPem: string): Promise<void> {
     await mkdir(this.path, { recursive: true, mode: 0o700 });
-    await this.write('node.key', keyPem);
+    await this.write('node.key', asFile(keyPem));
     await this.write('claim.json', `${JSON.stringify(claim)}\n`);
   }
 
   async settle(identity: NodeIdentity, keys: Omit<NodeKeys, 'keyPem'>): Promise<void> {
-    await this.write('node.pem', keys.certificatePem);
-    await this.write('ca.pem', keys.authorityPem);
+    await this.write('node.pem', asFile(keys.certificatePem));
+    await this.write('ca.pem', asFile(keys.authorityPem));
     await this.write('node.json', `${JSON.stringify(identity, undefined, 2)}\n`);
   }
 
@@ -112,6 +112,11 @@ export class IdentityFolder {
     const file = join(this.path, name);
     return existsSync(file) ? readFileSync(file, 'utf8') : undefined;
   }
+}
+
+/** With a newline at the end: chains are files put one behind the other. */
+function asFile(pem: string): string {
+  return `${pem.trimEnd()}\n`;
 }
 
 function identityOf(value: unknown, where: string): NodeIdentity {

@@ -29,6 +29,17 @@ export async function pinnedPost(
   }
 }
 
+/** Why nothing could be posted there; undefined when it could. */
+export async function whyNoPost(to: { readonly address: string; readonly pin: string }): Promise<string | undefined> {
+  try {
+    (await pinnedSocket(to)).destroy();
+    return undefined;
+  } catch (error) {
+    if (error instanceof LockstepError) return error.message;
+    throw error;
+  }
+}
+
 async function pinnedSocket({ address, pin }: { readonly address: string; readonly pin: string }): Promise<TLSSocket> {
   const url = new URL(address);
   return await new Promise((resolve, reject) => {

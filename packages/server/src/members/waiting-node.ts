@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { LockstepError } from '@lockstep/contract/errors';
-import { parseFields, textField } from '@lockstep/contract/fields';
+import { booleanField, parseFields, textField } from '@lockstep/contract/fields';
 import type { JsonObject } from '@lockstep/contract/json';
 import { pem } from '@lockstep/engine-pki/pem';
 import type { KeptListener, KeptNodeConfig } from '../config.ts';
@@ -13,8 +13,9 @@ import { apiLevel, version } from '../version.ts';
 import { newNodeKey, selfSignedCertificate } from './authority.ts';
 import { hostsOf } from './hosts.ts';
 import { joinCluster } from './join-cluster.ts';
-import { decodeJoinToken } from './join-token.ts';
+import { decodeJoinToken, type JoinToken } from './join-token.ts';
 import type { NodeIdentity } from './node-identity.ts';
+import { whyNoPost } from './pinned-request.ts';
 
 interface Waiting {
   readonly config: KeptNodeConfig;
@@ -110,7 +111,10 @@ function about(): JsonObject {
   return { initialized: false, sealed: true, version: apiLevel, build_version: version };
 }
 
-const joinFields = { token: textField({ description: 'A join token', required: true, max: 16_384 }) };
+const joinFields = {
+  token: textField({ description: 'A join token', required: true, max: 16_384 }),
+  dry_run: booleanField({ description: 'Only tell whether its members can be reached', default: false }),
+};
 
 async function join(waiting: Waiting, { data, requestId }: DoorRequest): Promise<DoorReply> {
   const vaults = ['leader_api_addr', 'leader_ca_cert', 'auto_join', 'retry'].filter((name) => data[name] !== undefined);
@@ -119,7 +123,9 @@ async function join(waiting: Waiting, { data, requestId }: DoorRequest): Promise
       'invalid-input',
       `${vaults.join(', ')} can't be given: a node joins by the token of an invitation (lockstep cluster invite), as "token"`,
     );
-  const token = decodeJoinToken(parseFields(joinFields, data).values.token);
+  const { token: given, dry_run: isDryRun } = parseFields(joinFields, data).values;
+  const token = decodeJoinToken(given);
+  if (isDryRun) return replyTo(requestId, await tryToken(token));
   if (waiting.underWay !== undefined)
     throw new LockstepError('failed-precondition', 'this node is joining already: wait for that');
   const { config, log, wallMs, signal } = waiting;
@@ -129,12 +135,24 @@ async function join(waiting: Waiting, { data, requestId }: DoorRequest): Promise
     // The answer is sent before the doors close.
     setImmediate(() => waiting.joined(identity));
     const body = { joined: true, node: String(identity.node), cluster_id: identity.clusterId };
-    return request(requestId, body);
+    return replyTo(requestId, body);
   } finally {
     waiting.underWay = undefined;
   }
 }
 
-function request(requestId: string, data: JsonObject): DoorReply {
+/** Which cluster it is of, and who of those that it names could let this node in. */
+async function tryToken({ clusterId, pin, addresses, expiresMs }: JoinToken): Promise<JsonObject> {
+  const whys = await Promise.all(addresses.map((address) => whyNoPost({ address, pin })));
+  return {
+    dry_run: true,
+    cluster_id: clusterId,
+    expires_at: new Date(expiresMs).toISOString(),
+    allowed: whys.includes(undefined),
+    members: addresses.map((address, at) => ({ address, reachable: whys[at] === undefined, reason: whys[at] ?? '' })),
+  };
+}
+
+function replyTo(requestId: string, data: JsonObject): DoorReply {
   return { kind: 'reply', requestId, reply: { data } };
 }

@@ -2,6 +2,8 @@ import type { Reply } from '@lockstep/contract/engine';
 import { MountId } from '@lockstep/contract/ids';
 import type { JsonObject } from '@lockstep/contract/json';
 import { raiseFactVersion } from '@lockstep/engine-system/fact-version';
+import { autopilotDefaults } from '@lockstep/engine-system/cluster-state';
+import { type SystemFact, systemFacts } from '@lockstep/engine-system/facts';
 import { mountAt } from '@lockstep/engine-system/mount-table';
 import { encodeControlEntry } from '../control-entry.ts';
 import { rememberedMs } from '../limits.ts';
@@ -33,6 +35,7 @@ export class Story {
     await this.#write('old/data/a', { data: { of: 'a mount that is disabled' } });
     await this.#write('sys/mounts/pki', { type: 'pki', config: { max_lease_ttl: '87600h' } });
     await this.#recordFacts({ facts: [{ mount: systemMount, factVersion: 1, fact: raiseFactVersion(1) }] });
+    await this.#newcomers();
     await this.#policies();
     await this.#secrets();
     await this.#authority();
@@ -78,7 +81,29 @@ export class Story {
       read('sys/policies/acl/reader'),
       read('sys/mounts/secret/tune'),
       read('sys/mounts/pki'),
+      { operation: 'list', path: 'sys/cluster/invites' },
     ];
+  }
+
+  /** None comes: a recorded cluster has no doors to come to. */
+  async #newcomers(): Promise<void> {
+    const id = '00'.repeat(8);
+    const made = { key: Buffer.alloc(32), note: 'for b', isVoter: true, createdMs: 0, expiresMs: 86_400_000 };
+    const settings = { ...autopilotDefaults, cleansUpDeadServers: true, minQuorum: 3 };
+    const facts: readonly SystemFact[] = [
+      { type: 'clusterAuthorityMade', certificate: Buffer.from('certificate'), pkcs8: Buffer.from('key') },
+      { type: 'inviteMade', id, ...made },
+      { type: 'inviteMade', id: '01'.repeat(8), ...made },
+      { type: 'inviteUsed', id, node: 2, pin: 'ab'.repeat(32) },
+      { type: 'invitesForgotten', ids: ['01'.repeat(8)] },
+      { type: 'memberIntended', node: 3, isVoter: false, isGone: false },
+      { type: 'memberIntended', node: 4, isVoter: true, isGone: false },
+      { type: 'memberIntended', node: 4, isVoter: false, isGone: true },
+      { type: 'autopilotConfigured', ...settings },
+    ];
+    await this.#recordFacts({
+      facts: facts.map((fact) => ({ mount: systemMount, factVersion: 1, fact: systemFacts.encode(fact) })),
+    });
   }
 
   async #policies(): Promise<void> {
