@@ -117,7 +117,18 @@ export class LeaderCalls {
 
   /** This node was removed, by the membership of that entry: the answer to who asked for it. */
   removed(index: number): void {
-    for (const { done } of this.#leaving.splice(0)) done({ kind: 'changed', index });
+    const changed = { kind: 'changed', index } as const;
+    for (const { done } of this.#leaving.splice(0)) done(changed);
+    // Whoever was asked need not answer any more: its word may be lost after this one.
+    for (const [id, { waiting }] of this.#given) {
+      if (!this.#isOwnRemoval(waiting.ask)) continue;
+      this.#given.delete(id);
+      waiting.done(changed);
+    }
+    for (const waiting of this.#takeAll()) {
+      if (this.#isOwnRemoval(waiting.ask)) waiting.done(changed);
+      else this.#waiting.push(waiting);
+    }
   }
 
   close(): void {

@@ -256,6 +256,19 @@ describe('the outcome of a change', () => {
     expect(change3.outcome).toEqual({ kind: 'unknown' });
   });
 
+  test('of a node’s own removal is told at once when a member says so, while the leader’s answer is still waited for', () => {
+    const nodes = cluster(3);
+    const leader = nodes.leader();
+    const [leaving, other] = nodes.running.filter(({ id }) => id !== leader.id);
+    if (leaving === undefined || other === undefined) return expect.unreachable();
+    const { lastIndex } = leader.node.status().raft;
+    const asked = changing(leaving, { steps: [remove(leaving.id)] });
+    nodes.until(() => other.node.status().raft.lastIndex > lastIndex, 1);
+    nodes.cutOff.add(leader.id);
+    nodes.until(() => leaving.node.status().standing === 'removed');
+    expect(asked.outcome).toEqual({ kind: 'changed', index: lastIndex + 1 });
+  });
+
   test('of a node’s own removal is told though the leader’s answer is lost: another member says it', () => {
     const nodes = cluster(3);
     const leader = nodes.leader();

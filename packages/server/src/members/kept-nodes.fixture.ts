@@ -109,7 +109,8 @@ export class KeptNode {
     body?: { readonly [name: string]: unknown },
   ): Promise<{ readonly [name: string]: unknown }> {
     const answer = await this.call(method, path, body);
-    if (answer.status !== 200 && answer.status !== 204) throw new Error(`${method} ${path}: ${answer.status} ${answer.text}`);
+    if (answer.status !== 200 && answer.status !== 204)
+      throw new Error(`${method} ${path}: ${answer.status} ${answer.text}`);
     const { data } = answer.body;
     return typeof data === 'object' && data !== null ? { ...data } : answer.body;
   }
