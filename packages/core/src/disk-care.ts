@@ -98,6 +98,11 @@ export class DiskCare {
     return mostAdvanced(core, (node) => this.#gate.hasRoom(node)) ?? mostAdvanced(core);
   }
 
+  /** What a member has told about itself lately; undefined where that is nothing, or does not count. */
+  reportOf(node: NodeId): OwnReport | undefined {
+    return this.#reports.isTrusted(node) ? this.#reports.of(node) : undefined;
+  }
+
   greeting(): readonly PeerMessage[] {
     return this.#reports.greeting();
   }

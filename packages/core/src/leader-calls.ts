@@ -159,7 +159,7 @@ export class LeaderCalls {
   #lose(id: number, { waiting }: Given): void {
     this.#given.delete(id);
     const { ask, done } = waiting;
-    if (ask.kind === 'members') this.#waiting.push(waiting);
+    if (ask.kind === 'members' || ask.kind === 'autopilot') this.#waiting.push(waiting);
     else if (this.#isOwnRemoval(ask)) this.#leaving.push({ done, deadlineMs: this.#options.clock.nowMs() + leavingMs });
     else done({ kind: 'unknown' });
   }

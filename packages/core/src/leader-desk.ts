@@ -1,9 +1,11 @@
 import { LogIndex, NodeId } from '@lockstep/contract/ids';
+import { Autopilot, type AutopilotHost } from './autopilot/autopilot.ts';
+import type { DiskCare } from './disk-care.ts';
 import { LeaderCalls, type LeaderCallsOptions } from './leader-calls.ts';
 import { HandOvers } from './members/hand-overs.ts';
 import { Incarnations } from './members/incarnations.ts';
 import { MembershipChanges, type MembershipChangesOptions } from './members/membership-changes.ts';
-import { changeOutcome, controlOutcome, handOverOutcome, membersOutcome } from './members/outcomes.ts';
+import { autopilotOutcome, changeOutcome, controlOutcome, handOverOutcome, membersOutcome } from './members/outcomes.ts';
 import { changeOf } from './members/plan-change.ts';
 import type { LeaderAnswer, LeaderAsk } from './peers/leader-asks.ts';
 import type { Consensus, MembershipOutcome, MembershipRequest, ProposeOutcome } from './port.ts';
@@ -19,6 +21,9 @@ export interface LeaderDeskOptions
   readonly incarnation?: number;
   /** An integer in [0, below). */
   readonly random: (below: number) => number;
+  readonly autopilot?: AutopilotHost;
+  readonly disk: Pick<DiskCare, 'reportOf'>;
+  readonly enter: (run: () => void) => void;
 }
 
 /** Everything besides transactions and reads that a node is asked for and its leader decides: both sides of it. */
@@ -28,6 +33,7 @@ export class LeaderDesk {
   readonly #changes: MembershipChanges;
   readonly #handOvers: HandOvers;
   readonly #incarnations: Incarnations;
+  readonly #autopilot: Autopilot | undefined;
   readonly #heardMs = new Map<NodeId, number>();
 
   constructor(options: LeaderDeskOptions) {
@@ -35,17 +41,19 @@ export class LeaderDesk {
     this.#changes = new MembershipChanges({ ...options, heardMs: (node) => this.#heardMs.get(node) });
     this.#handOvers = new HandOvers(options);
     this.#incarnations = new Incarnations({ ...options, changes: this.#changes, own: options.incarnation });
+    this.#autopilot = this.#newAutopilot(options.autopilot);
     const handle = (ask: LeaderAsk, done: (answer: LeaderAnswer) => void): void => this.#handle(ask, done);
     this.calls = new LeaderCalls({ ...options, handle }, firstRequestId(options.random));
   }
 
   /** What of the consensus port it answers. */
-  get port(): Pick<Consensus, 'changeMembership' | 'handOver' | 'members' | 'proposeControl'> {
+  get port(): Pick<Consensus, 'changeMembership' | 'handOver' | 'members' | 'autopilot' | 'proposeControl'> {
     return {
       changeMembership: (request, done) => this.#changeMembership(request, done),
       handOver: (to, done) =>
         this.calls.ask({ kind: 'hand-over', to: to ?? NodeId(0) }, (answer) => done(handOverOutcome(answer))),
       members: (done) => this.calls.ask({ kind: 'members' }, (answer) => done(membersOutcome(answer))),
+      autopilot: (done) => this.calls.ask({ kind: 'autopilot' }, (answer) => done(autopilotOutcome(answer))),
       proposeControl: (data, done) => this.#proposeControl(data, done),
     };
   }
@@ -70,6 +78,7 @@ export class LeaderDesk {
     this.#incarnations.record();
     this.#handOvers.expire();
     this.#changes.expire();
+    this.#autopilot?.tick();
     this.calls.expire();
   }
 
@@ -88,6 +97,27 @@ export class LeaderDesk {
     else this.calls.ask({ kind: 'control', data }, answered);
   }
 
+  #newAutopilot(host: AutopilotHost | undefined): Autopilot | undefined {
+    if (host === undefined) return undefined;
+    const { disk } = this.#options;
+    return new Autopilot({
+      ...this.#options,
+      host,
+      view: () => this.#changes.view(),
+      reportOf: (node) => disk.reportOf(node),
+      change: (ask, done) => this.#changes.change(ask, done),
+    });
+  }
+
+  #condition(): LeaderAnswer {
+    const { autopilot: host } = this.#options;
+    const members = this.#autopilot?.conditions();
+    if (host === undefined) return { kind: 'refused', reason: 'invalid', text: 'the leader has no autopilot' };
+    if (members === undefined)
+      return { kind: 'refused', reason: 'not-ready', text: "the leader can't read autopilot's configuration yet" };
+    return { kind: 'autopilot', view: this.#changes.view(), condition: { members, heldBy: host.heldBy() ?? '' } };
+  }
+
   #handle(ask: LeaderAsk, done: (answer: LeaderAnswer) => void): void {
     switch (ask.kind) {
       case 'change':
@@ -98,6 +128,8 @@ export class LeaderDesk {
         return this.#handOvers.begin(ask.to, done);
       case 'members':
         return done({ kind: 'members', view: this.#changes.view() });
+      case 'autopilot':
+        return done(this.#condition());
       default:
         return ask satisfies never;
     }

@@ -114,3 +114,15 @@ export const checkpointsKept = 16;
 
 /** How long a node that leaves waits for a member's word that it has left, when the one that it asked is lost: streams are opened again every two seconds. */
 export const leavingMs = 5_000;
+
+/** How often a leader's autopilot looks at the members: as often as they tell about themselves (hashicorp: every two seconds). */
+export const autopilotEveryMs = 1_000;
+
+/** A leader that has not looked for so long was paused: what it did not see counts against nobody. Less than any dead member's silence. */
+export const autopilotGapMsMax = 10_000;
+
+/** How long a step may take until it is proposed (a confirmed read, an audit line): as long as a request gets. */
+export const autopilotBeginMs = 30_000;
+
+/** After a step that came to nothing, so that whatever stands against it is not tried at every look. */
+export const autopilotRetryMs = 10_000;

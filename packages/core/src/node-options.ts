@@ -1,4 +1,5 @@
 import type { LogIndex, NodeId, Term } from '@lockstep/contract/ids';
+import type { AutopilotHost } from './autopilot/autopilot.ts';
 import type { CompactionPolicy } from './compaction.ts';
 import type { DiskSpace } from './free-space.ts';
 import type { LogStore, StoredLog } from './log/log-store.ts';
@@ -47,6 +48,8 @@ export interface NodeOptions {
   readonly quarantine?: string;
   /** This node's disk has gone back: it takes no part from now on, nor after a restart. `why` must be kept, and handed to each later run. */
   readonly onQuarantine?: (why: string) => void;
+  /** Promotes and removes members by itself while this node leads. Without it only operators do. */
+  readonly autopilot?: AutopilotHost;
   /** Runs a turn after the input that is already there. Default `setImmediate`. */
   readonly schedule?: (turn: () => void) => void;
 }

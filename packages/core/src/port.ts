@@ -1,4 +1,5 @@
 import type { LogIndex, NodeId, Term } from '@lockstep/contract/ids';
+import type { MembersCondition } from './autopilot/condition.ts';
 import type { LogStoreStats } from './log/log-store.ts';
 import type { OwnReport } from './member-reports.ts';
 import type { MembersView } from './members/members-view.ts';
@@ -49,6 +50,8 @@ export interface Consensus {
   readonly handOver: (to: NodeId | undefined, done: (outcome: HandOverOutcome) => void) => void;
   /** What the leader knows of all members now: what `planChange` takes. */
   readonly members: (done: (outcome: MembersOutcome) => void) => void;
+  /** What the leader's autopilot knows of all members now. Refused where the leader has none, or can't tell. */
+  readonly autopilot: (done: (outcome: AutopilotOutcome) => void) => void;
   /** Compacts now up to the synced state (keeping no tail), so that a follower behind it needs a snapshot. For operators and tests. */
   readonly compactNow: () => LogIndex;
   /** The state was found damaged, and takes no entries: it is replaced by another node's, by `installSnapshot`, as soon as that can be. */
@@ -88,6 +91,10 @@ export type HandOverOutcome =
 
 export type MembersOutcome =
   | { readonly kind: 'members'; readonly view: MembersView }
+  | { readonly kind: 'refused'; readonly reason: AskRefusal; readonly text: string };
+
+export type AutopilotOutcome =
+  | { readonly kind: 'autopilot'; readonly view: MembersView; readonly condition: MembersCondition }
   | { readonly kind: 'refused'; readonly reason: AskRefusal; readonly text: string };
 
 export interface CommittedEntry {

@@ -2,7 +2,13 @@ import { LogIndex, Term } from '@lockstep/contract/ids';
 import type { AskOutcome } from '../leader-calls.ts';
 import type { AskRefusal } from '../peers/leader-asks.ts';
 import type { RefusedReason } from '../peers/peers.ts';
-import type { HandOverOutcome, MembersOutcome, MembershipOutcome, ProposeOutcome } from '../port.ts';
+import type {
+  AutopilotOutcome,
+  HandOverOutcome,
+  MembersOutcome,
+  MembershipOutcome,
+  ProposeOutcome,
+} from '../port.ts';
 
 /* What the leader answered, as each caller wants it. An answer of another kind is a leader that does not do what it was asked. */
 
@@ -18,6 +24,11 @@ export function handOverOutcome(answer: AskOutcome): HandOverOutcome {
 
 export function membersOutcome(answer: AskOutcome): MembersOutcome {
   if (answer.kind === 'members' || answer.kind === 'refused') return answer;
+  return { kind: 'refused', reason: 'no-leader', text: 'the leader was lost before it answered' };
+}
+
+export function autopilotOutcome(answer: AskOutcome): AutopilotOutcome {
+  if (answer.kind === 'autopilot' || answer.kind === 'refused') return answer;
   return { kind: 'refused', reason: 'no-leader', text: 'the leader was lost before it answered' };
 }
 

@@ -1,5 +1,6 @@
 import { decodeMembershipChange, encodeMembershipChange } from '../raft/membership-codec.ts';
 import { decodeRoster, encodeRoster } from '../raft/roster-codec.ts';
+import type { MembersCondition } from '../autopilot/condition.ts';
 import type { MembersView } from '../members/members-view.ts';
 import type { FrameReader } from './frame-reader.ts';
 import type { FrameWriter } from './frame-writer.ts';
@@ -8,10 +9,11 @@ import { frameMembersMax, refusalTextBytesMax } from './limits.ts';
 import { readMembership, writeMembership } from './snapshot-meta-codec.ts';
 
 /*
- *   ask    := 1 change:bytes ifMembershipIndex:u53 votersMin:u53 | 2 data:bytes | 3 to:u53 | 4
- *   answer := 1 index:u53 | 2 index:u53 term:u53 | 3 to:u53 term:u53 | 4 view | 5 reason:u8 text:str
+ *   ask    := 1 change:bytes ifMembershipIndex:u53 votersMin:u53 | 2 data:bytes | 3 to:u53 | 4 | 5
+ *   answer := 1 index:u53 | 2 index:u53 term:u53 | 3 to:u53 term:u53 | 4 view | 5 reason:u8 text:str | 6 view condition
  *   view   := leader:u53 term:u53 commit:u53 lastIndex:u53 isReady:u8 isChangePending:u8 membership hasRoster:u8 roster:bytes?
  *             count:u16 (node:u53 match:u53 wasHeard:u8 silentMs:u53? isBehindLog:u8)*
+ *   condition := heldBy:str count:u16 (node:u53 ailment:str term:u53 isStable:u8 stableMs:u53? unheardMs:u53)*
  *
  * with the parts of peer-codec.ts. The change and the roster are as the log holds them.
  */
@@ -58,6 +60,9 @@ export function writeAsk(writer: FrameWriter, ask: LeaderAsk): void {
     case 'members':
       writer.u8(4);
       return;
+    case 'autopilot':
+      writer.u8(5);
+      return;
     default:
       ask satisfies never;
   }
@@ -79,6 +84,8 @@ export function readAsk(reader: FrameReader): LeaderAsk {
       return { kind: 'hand-over', to: reader.node('to') };
     case 4:
       return { kind: 'members' };
+    case 5:
+      return { kind: 'autopilot' };
     default:
       throw reader.refusal(`has an ask of the unknown kind ${kind}`);
   }
@@ -109,6 +116,11 @@ export function writeAnswer(writer: FrameWriter, answer: LeaderAnswer): void {
       writer.u8(refusals.indexOf(answer.reason));
       writer.text('refusal', answer.text, refusalTextBytesMax);
       return;
+    case 'autopilot':
+      writer.u8(6);
+      writeView(writer, answer.view);
+      writeCondition(writer, answer.condition);
+      return;
     default:
       answer satisfies never;
   }
@@ -129,6 +141,8 @@ export function readAnswer(reader: FrameReader): LeaderAnswer {
       const reason: AskRefusal = reader.oneOf('refusal', refusals, 0);
       return { kind: 'refused', reason, text: reader.text('refusal', refusalTextBytesMax) };
     }
+    case 6:
+      return { kind: 'autopilot', view: readView(reader), condition: readCondition(reader) };
     default:
       throw reader.refusal(`has an answer of the unknown kind ${kind}`);
   }
@@ -171,4 +185,29 @@ function readView(reader: FrameReader): MembersView {
     isBehindLog: reader.flag('is behind log'),
   }));
   return { leader, term, commit, lastIndex, membership, isReady, isChangePending, health };
+}
+
+function writeCondition(writer: FrameWriter, { heldBy, members }: MembersCondition): void {
+  writer.text('hindrance', heldBy, refusalTextBytesMax);
+  writer.shortCount('members', members.length, frameMembersMax);
+  for (const { node, ailment, term, stableMs, unheardMs } of members) {
+    writer.u53('member', node);
+    writer.text('ailment', ailment, refusalTextBytesMax);
+    writer.u53('term', term);
+    writer.flag(stableMs !== undefined);
+    if (stableMs !== undefined) writer.u53('stable', stableMs);
+    writer.u53('silence', unheardMs);
+  }
+}
+
+function readCondition(reader: FrameReader): MembersCondition {
+  const heldBy = reader.text('hindrance', refusalTextBytesMax);
+  const members = Array.from({ length: reader.shortCount('members', frameMembersMax) }, () => ({
+    node: reader.node('member'),
+    ailment: reader.text('ailment', refusalTextBytesMax),
+    term: reader.u53('term'),
+    stableMs: reader.flag('is stable') ? reader.u53('stable') : undefined,
+    unheardMs: reader.u53('silence'),
+  }));
+  return { heldBy, members };
 }

@@ -1,4 +1,5 @@
 import type { NodeId } from '@lockstep/contract/ids';
+import type { MembersCondition } from '../autopilot/condition.ts';
 import type { MembersView } from '../members/members-view.ts';
 import type { ChangeRefusal } from '../members/plan-change.ts';
 import type { MembershipChange } from '../raft/types.ts';
@@ -16,7 +17,9 @@ export type LeaderAsk =
   | { readonly kind: 'control'; readonly data: Uint8Array }
   /** Leadership is to move to this voter; 0: to the one that has most of the log. */
   | { readonly kind: 'hand-over'; readonly to: NodeId }
-  | { readonly kind: 'members' };
+  | { readonly kind: 'members' }
+  /** How its autopilot finds the members. */
+  | { readonly kind: 'autopilot' };
 
 export type LeaderAnswer =
   /** The change is in force: the membership is that of entry `index`. */
@@ -24,6 +27,7 @@ export type LeaderAnswer =
   | { readonly kind: 'appended'; readonly index: number; readonly term: number }
   | { readonly kind: 'handed-over'; readonly to: NodeId; readonly term: number }
   | { readonly kind: 'members'; readonly view: MembersView }
+  | { readonly kind: 'autopilot'; readonly view: MembersView; readonly condition: MembersCondition }
   /** Nothing was changed. `text` says why, in lower case. */
   | { readonly kind: 'refused'; readonly reason: AskRefusal; readonly text: string };
 

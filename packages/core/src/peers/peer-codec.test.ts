@@ -2,6 +2,7 @@ import { LockstepError } from '@lockstep/contract/errors';
 import { LogIndex, NodeId, Term } from '@lockstep/contract/ids';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import type { MembersCondition } from '../autopilot/condition.ts';
 import type { MembersView } from '../members/members-view.ts';
 import type { Entry, Membership, Message, SnapshotMeta } from '../raft/types.ts';
 import { framesOf, requireSender } from './frames-of.ts';
@@ -148,6 +149,7 @@ const ask: fc.Arbitrary<LeaderAsk> = fc.oneof(
   fc.record({ kind: fc.constant('control' as const), data: bytes }),
   fc.record({ kind: fc.constant('hand-over' as const), to: nodeId }),
   fc.constant({ kind: 'members' as const }),
+  fc.constant({ kind: 'autopilot' as const }),
 );
 const view: fc.Arbitrary<MembersView> = fc.record({
   leader: nodeId,
@@ -167,11 +169,25 @@ const view: fc.Arbitrary<MembersView> = fc.record({
     { maxLength: 4 },
   ),
 });
+const condition: fc.Arbitrary<MembersCondition> = fc.record({
+  heldBy: someText,
+  members: fc.array(
+    fc.record({
+      node: nodeId,
+      ailment: someText,
+      term: u53,
+      stableMs: fc.option(u53, { nil: undefined }),
+      unheardMs: u53,
+    }),
+    { maxLength: 4 },
+  ),
+});
 const answer: fc.Arbitrary<LeaderAnswer> = fc.oneof(
   fc.record({ kind: fc.constant('changed' as const), index: u53 }),
   fc.record({ kind: fc.constant('appended' as const), index: u53, term: u53 }),
   fc.record({ kind: fc.constant('handed-over' as const), to: nodeId, term: u53 }),
   fc.record({ kind: fc.constant('members' as const), view }),
+  fc.record({ kind: fc.constant('autopilot' as const), view, condition }),
   fc.record({
     kind: fc.constant('refused' as const),
     reason: fc.constantFrom('no-leader' as const, 'quorum-lost' as const, 'transfer-failed' as const),
