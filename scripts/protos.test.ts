@@ -44,6 +44,7 @@ const writers: { readonly [folder: string]: readonly string[] } = {
     'packages/seal/src/seal-configuration.ts',
     'packages/server/src/transaction.ts',
     'packages/server/src/control-entry.ts',
+    'packages/server/src/recover/recoveries.ts',
     'packages/server/src/idempotency.ts',
     'packages/server/src/state/state-records.ts',
     'packages/server/src/state/snapshot-file.ts',

@@ -2,6 +2,8 @@
 export const mountsKey = 'mounts';
 /** A counter: the fact version in force. */
 export const factVersionKey = 'fact-version';
+/** Each time that the cluster went on by force; control entries bring it. */
+export const recoveriesKey = 'recoveries';
 export const disabledPrefix = 'disabled/';
 
 /** The cluster's own certificate authority. */

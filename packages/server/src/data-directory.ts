@@ -1,7 +1,9 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { mkdir, open, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LockstepError } from '@lockstep/contract/errors';
+import { isObject } from '@lockstep/contract/fields';
+import { NodeId } from '@lockstep/contract/ids';
 import type { LogIdentity } from '@lockstep/core/log/log-records';
 import { syncDirectory } from '@lockstep/core/log/sync-directory';
 
@@ -48,6 +50,17 @@ export class DataDirectory {
     return new DataDirectory(path, cluster);
   }
 
+  /** Whose disk it is; undefined where no node ever got as far as that. */
+  static whose(path: string): LogIdentity | undefined {
+    const stamp = readStamp(join(path, stampName));
+    return stamp === undefined ? undefined : identityIn(stamp, path);
+  }
+
+  /** The user whom its node ran as when it first started. */
+  static ownerOf(path: string): number {
+    return statSync(join(path, stampName)).uid;
+  }
+
   /** Whether a log is to be begun here: only where there never was one. `state` is what the state's directory holds. */
   mayBegin(state: { readonly appliedIndex: number; readonly controlIndex: number }): boolean {
     if (this.#hasLog) return false;
@@ -73,6 +86,16 @@ export class DataDirectory {
 
 function readStamp(file: string): string | undefined {
   return existsSync(file) ? readFileSync(file, 'utf8') : undefined;
+}
+
+function identityIn(stamp: string, path: string): LogIdentity {
+  const found: unknown = JSON.parse(stamp);
+  if (isObject(found)) {
+    const { cluster_id: clusterId, node, incarnation } = found;
+    if (typeof clusterId === 'string' && typeof node === 'number' && typeof incarnation === 'number')
+      return { clusterId, node: NodeId(node), incarnation };
+  }
+  throw new LockstepError('damaged', `${join(path, stampName)} does not say whose disk it is`);
 }
 
 /** Under its name only when it is whole. */

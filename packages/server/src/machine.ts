@@ -7,6 +7,7 @@ import { applyTransaction, type TransactionResult } from './apply-transaction.ts
 import { decodeControlEntry, foundingPlace, sealInForce } from './control-entry.ts';
 import { hostMount, systemMount } from './mounts.ts';
 import type { Positions } from './positions.ts';
+import { keepRecovery } from './recover/recoveries.ts';
 import { engineOfMount } from './resolve-mount.ts';
 import type { PendingRestore, Restores } from './restore/restores.ts';
 import type { SealKeeper } from './seal-keeper.ts';
@@ -57,7 +58,9 @@ export class Machine implements StateMachine {
 
   readonly control = (entry: CommittedEntry): void => {
     if (entry.index <= this.#state.controlIndex) return;
-    const { seal, restore } = decodeControlEntry(entry.data);
+    const { seal, restore, recovery } = decodeControlEntry(entry.data);
+    // It is in the membership already, and in the state once it is applied.
+    if (recovery !== undefined) return this.#positions.committed(entry.index, entry.term);
     if (restore !== undefined) {
       // Not in the control record before it is in place: after a crash it must be offered again, and all that follows it.
       this.#held = [];
@@ -158,6 +161,7 @@ export class Machine implements StateMachine {
     const results: TransactionResult[] = [];
     const restoredIndex = this.#state.restored?.index ?? 0;
     this.#state.applyEntry(entry.index, (writer) => {
+      if (entry.type === 'control') keepRecovery(writer.mount(systemMount), decodeControlEntry(entry.data).recovery);
       if (body === undefined) return;
       const timeMs = TimeMs(Math.max(body.timeMs, this.#lastTimeMs));
       this.#lastTimeMs = timeMs;

@@ -19,7 +19,8 @@ export interface Mark {
  *
  *   slot := magic:u32 crc32:u32 sequence:u64 term:u64 vote:u64 lastIndex:u64       at 0 and at 4096
  */
-const fileName = 'MARKER';
+/** Its name in the log's directory. */
+export const markerName = 'MARKER';
 const slotBytes = 40;
 const slotOffsets = [0, 4096] as const;
 const magic = 0x4c_4b_4d_31;
@@ -38,7 +39,7 @@ export class Marker {
 
   /** `undefined` when there is no marker file. Refuses one of which no slot can be read. */
   static async open(directory: string): Promise<Marker | undefined> {
-    const file = await openIfThere(join(directory, fileName));
+    const file = await openIfThere(join(directory, markerName));
     if (file === undefined) return undefined;
     const bytes = Buffer.alloc(slotOffsets[1] + slotBytes);
     await file.read(bytes, 0, bytes.length, 0);
@@ -54,13 +55,13 @@ export class Marker {
   /** Makes the file, durable together with its name before the promise resolves. */
   static async create(directory: string, mark: Mark): Promise<Marker> {
     // Under its name only when it is whole: a crash leaves either no marker or a readable one.
-    const unfinished = join(directory, `${fileName}.new`);
+    const unfinished = join(directory, `${markerName}.new`);
     const flags = constants.O_RDWR | constants.O_CREAT | constants.O_TRUNC | constants.O_DSYNC;
     const file = await open(unfinished, flags, 0o600);
     const marker = new Marker(file, { sequence: 0, mark });
     await marker.write(mark);
     await file.sync();
-    await rename(unfinished, join(directory, fileName));
+    await rename(unfinished, join(directory, markerName));
     await syncDirectory(directory);
     return marker;
   }

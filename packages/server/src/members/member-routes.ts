@@ -13,6 +13,7 @@ import { askMembers } from './ask-leader.ts';
 import { type ChangeParts, changeMember, transferLeadership } from './change-members.ts';
 import { joinRoutes, type JoinRouteParts } from './join-routes.ts';
 import { membersReply } from './member-replies.ts';
+import { recoveriesReply } from '../recover/recoveries.ts';
 import { raftConfiguration } from './vault-raft.ts';
 
 export interface MemberRouteParts extends Omit<JoinRouteParts, 'rules'> {
@@ -78,7 +79,8 @@ function ownRoutes(of: MemberRouteParts): readonly Route<SystemFact>[] {
       handle: async ({ state }) => {
         const isMeantToVote = (member: NodeId): boolean | undefined => readIntent(state, member)?.isVoter;
         const { rules } = partsOf(of);
-        return { reply: { data: membersReply(await askMembers(of.consensus), { rules, isMeantToVote }) } };
+        const data = membersReply(await askMembers(of.consensus), { rules, isMeantToVote });
+        return { reply: { data: { ...data, recoveries: recoveriesReply(state) } } };
       },
     }),
     changeRoute('cluster/promote', 'add-voter', 'Make a voter of a learner that is caught up'),

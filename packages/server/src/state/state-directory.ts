@@ -79,6 +79,26 @@ export async function openCurrent(directory: string, clusterId: string): Promise
   }
 }
 
+/**
+ * What the database in force says of itself, while its node is down. Reads all of it, and refuses as `openCurrent` does; changes nothing that
+ * a start would not.
+ */
+export async function inspectCurrent(directory: string, clusterId: string): Promise<StateHead> {
+  const number = await readPointer(directory);
+  if (number === undefined) throw new LockstepError('damaged', `state: ${directory} holds none`);
+  const path = databaseDirectory(directory, number);
+  await scanLevelDb(path, { gapBetweenLogs: 'accept', tables: 'check' });
+  await setLostTailAside(path);
+  const database = await openDatabase(path);
+  try {
+    const head = await readHead(database, clusterId);
+    if (head === undefined) throw new LockstepError('damaged', `state: the database in ${path} is empty`);
+    return head;
+  } finally {
+    await database.close();
+  }
+}
+
 /** Makes `number` the database in force, durably. Before the rename a crash leaves the old one, after it the new one. */
 export async function pointTo(directory: string, number: number): Promise<void> {
   const temporary = join(directory, `${pointerName}.new`);
