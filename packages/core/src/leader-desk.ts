@@ -5,7 +5,13 @@ import { LeaderCalls, type LeaderCallsOptions } from './leader-calls.ts';
 import { HandOvers } from './members/hand-overs.ts';
 import { Incarnations } from './members/incarnations.ts';
 import { MembershipChanges, type MembershipChangesOptions } from './members/membership-changes.ts';
-import { autopilotOutcome, changeOutcome, controlOutcome, handOverOutcome, membersOutcome } from './members/outcomes.ts';
+import {
+  autopilotOutcome,
+  changeOutcome,
+  controlOutcome,
+  handOverOutcome,
+  membersOutcome,
+} from './members/outcomes.ts';
 import { changeOf } from './members/plan-change.ts';
 import type { LeaderAnswer, LeaderAsk } from './peers/leader-asks.ts';
 import type { Consensus, MembershipOutcome, MembershipRequest, ProposeOutcome } from './port.ts';

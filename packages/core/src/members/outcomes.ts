@@ -2,13 +2,7 @@ import { LogIndex, Term } from '@lockstep/contract/ids';
 import type { AskOutcome } from '../leader-calls.ts';
 import type { AskRefusal } from '../peers/leader-asks.ts';
 import type { RefusedReason } from '../peers/peers.ts';
-import type {
-  AutopilotOutcome,
-  HandOverOutcome,
-  MembersOutcome,
-  MembershipOutcome,
-  ProposeOutcome,
-} from '../port.ts';
+import type { AutopilotOutcome, HandOverOutcome, MembersOutcome, MembershipOutcome, ProposeOutcome } from '../port.ts';
 
 /* What the leader answered, as each caller wants it. An answer of another kind is a leader that does not do what it was asked. */
 
