@@ -57,7 +57,7 @@ export const folderRules: readonly FolderRule[] = [
 /** Of the command line, only what starts a node, works on its disk, or reads what one saved, may know what a node is made of. */
 export const serverImportersInCli: readonly RegExp[] = [
   /^packages\/cli\/src\/(.*\/)?(server|dev)(-command)?\.ts$/,
-  /^packages\/cli\/src\/commands\/(snapshot|cluster-disk)\.ts$/,
+  /^packages\/cli\/src\/commands\/(snapshot|cluster-disk|cluster-recover)\.ts$/,
 ];
 
 /** Installed at the root for tests and checks of every package. */

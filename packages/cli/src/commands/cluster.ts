@@ -7,6 +7,7 @@ import { wholeNumber } from '../option-values.ts';
 import { grid, json, printAnswer, spelled } from '../output.ts';
 import type { Terminal } from '../terminal.ts';
 import { foundCommand } from './cluster-disk.ts';
+import { recoverCommand } from './cluster-recover.ts';
 
 /** `cluster`: who is in it. */
 export function clusterCommand(connect: Connect, terminal: Terminal): Command {
@@ -27,6 +28,7 @@ export function clusterCommand(connect: Connect, terminal: Terminal): Command {
     change(connect, { name: 'remove', summary: 'remove a node for good', done: 'is no member any more' }),
     transfer(connect),
     leave(connect),
+    recoverCommand(terminal),
   ])
     made.addCommand(one);
   return made;
