@@ -65,3 +65,16 @@ test('a state that refused is asked again once it can take entries', () => {
   feed.resume();
   expect(applied).toEqual([1, 2]);
 });
+
+test('a state that refused is asked again when another has taken its place', () => {
+  const entries = [entry(1), entry(2), entry(3)];
+  const { feed, applied, taker } = feedOver(entries);
+  taker.isOpen = false;
+  feed.committed(entries.slice(0, 2), []);
+  feed.pause();
+  taker.isOpen = true;
+  feed.replaced(LogIndex(2));
+  feed.unpause();
+  feed.committed(entries.slice(2), []);
+  expect(applied).toEqual([3]);
+});

@@ -99,6 +99,8 @@ export class ApplyFeed {
   replaced(index: LogIndex): void {
     this.#applied = index;
     this.#controlled = LogIndex(Math.max(this.#controlled, index));
+    // What the state before it refused may be over with it: nobody else would offer this one anything.
+    this.#isRefused = false;
   }
 
   /** The log was reset to begin after a snapshot. */

@@ -66,9 +66,7 @@ export function handleVote(core: Core, request: MessageOf<'vote' | 'pre-vote'>):
   const type = request.type === 'vote' ? 'vote-reply' : 'pre-vote-reply';
   // A grant answers in the term that was asked about, which for a pre-vote isn't this node's; a refusal tells this node's.
   const term = isGranted ? request.term : core.term;
-  const known = isGranted
-    ? undefined
-    : { commit: core.log.commit, commitTerm: core.log.termAt(core.log.commit) ?? Term(0) };
+  const known = { commit: core.log.commit, commitTerm: core.log.termAt(core.log.commit) ?? Term(0) };
   core.messagesAfterPersist.push({ type, from: core.id, to: request.from, term, rejected: !isGranted, ...known });
   if (isGranted && request.type === 'vote') {
     core.electionElapsed = 0;

@@ -340,6 +340,32 @@ describe('a campaign', () => {
     expect(cluster.raft(3).role).toBe('follower');
   });
 
+  test('learns by a vote that it gets that it needs the vote of a removed node no more', () => {
+    const cluster = new TestCluster([1, 2]);
+    for (const id of [3, 4]) cluster.add(id, { membership: membershipOf([]) });
+    cluster.elect(1);
+    for (const steps of [[learn(3)], [learn(4)], [add(3), add(4), remove(1), learn(2)]]) {
+      cluster.raft(1).proposeMembership(change(steps.length > 1 ? 'joint-explicit' : 'auto', ...steps));
+      cluster.settle();
+      cluster.tick(2);
+    }
+    // Node 3 takes the last change, and does not hear that it is committed; then the leader, which it removes, is gone.
+    const { commit } = cluster.raft(1);
+    cluster.drops = (message) =>
+      message.to === 3 && (message.type === 'heartbeat' || (message.type === 'append' && message.commit > commit));
+    cluster.raft(1).proposeMembership(leave);
+    cluster.settle();
+    cluster.heal();
+    expect([3, 4].map((id) => membershipAt(cluster, id).votersOutgoing)).toEqual([[1, 2], []]);
+    for (const id of [2, 3, 4]) cluster.raft(id).forgetLeader();
+    cluster.raft(3).campaign();
+    cluster.settle([2, 3, 4]);
+    expect(membershipAt(cluster, 3)).toEqual(membershipAt(cluster, 4));
+    cluster.raft(3).campaign();
+    cluster.settle([2, 3, 4]);
+    expect(cluster.raft(3).role).toBe('leader');
+  });
+
   test('learns nothing of a commit that its own log does not hold', () => {
     const cluster = elected();
     cluster.raft(3).campaign();
