@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { durationSecondsMax, parseDuration } from './duration.ts';
+import { durationSecondsMax, goDuration, parseDuration } from './duration.ts';
 
 const accepted: readonly (readonly [unknown, number])[] = [
   [0, 0],
@@ -86,4 +86,19 @@ describe('a duration', () => {
     const hostile = `${'1s'.repeat(200_000)}x`;
     expect(() => parseDuration('ttl', hostile)).toThrow('ttl must be a duration');
   });
+});
+
+it.each([
+  [0, '0s'],
+  [0.0004, '0s'],
+  [0.02, '20ms'],
+  [1, '1s'],
+  [2.5, '2.5s'],
+  [60, '1m0s'],
+  [3_600, '1h0m0s'],
+  [3_725.25, '1h2m5.25s'],
+  [2_764_800, '768h0m0s'],
+])('%s seconds are printed as Go does: %s', (seconds, text) => {
+  expect(goDuration(seconds)).toBe(text);
+  expect(parseDuration('ttl', goDuration(Math.floor(seconds)))).toBe(Math.floor(seconds));
 });

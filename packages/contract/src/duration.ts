@@ -45,3 +45,12 @@ function secondsOf(text: string): number | undefined {
   }
   return at === 0 ? undefined : sign * total;
 }
+
+/** Seconds as Go prints them: `768h0m0s`, `1m0s`, `2.5s`, `20ms`. Parts of a millisecond are dropped. */
+export function goDuration(seconds: number): string {
+  const ms = Math.floor(seconds * 1_000);
+  if (ms > 0 && ms < 1_000) return `${ms}ms`;
+  const [hours, minutes, rest] = [Math.floor(ms / 3_600_000), Math.floor(ms / 60_000) % 60, (ms % 60_000) / 1_000];
+  if (hours > 0) return `${hours}h${minutes}m${rest}s`;
+  return minutes > 0 ? `${minutes}m${rest}s` : `${rest}s`;
+}

@@ -1,5 +1,6 @@
 import { LogIndex, NodeId } from '@lockstep/contract/ids';
 import { Autopilot, type AutopilotHost } from './autopilot/autopilot.ts';
+import type { ClusterHealth } from './autopilot/condition.ts';
 import type { DiskCare } from './disk-care.ts';
 import { LeaderCalls, type LeaderCallsOptions } from './leader-calls.ts';
 import { HandOvers } from './members/hand-overs.ts';
@@ -62,6 +63,11 @@ export class LeaderDesk {
       autopilot: (done) => this.calls.ask({ kind: 'autopilot' }, (answer) => done(autopilotOutcome(answer))),
       proposeControl: (data, done) => this.#proposeControl(data, done),
     };
+  }
+
+  /** As this node's autopilot sees it while it leads. */
+  get clusterHealth(): ClusterHealth | undefined {
+    return this.#autopilot?.health;
   }
 
   /** Something has come from that peer. */

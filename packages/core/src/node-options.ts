@@ -1,5 +1,6 @@
 import type { LogIndex, NodeId, Term } from '@lockstep/contract/ids';
 import type { AutopilotHost } from './autopilot/autopilot.ts';
+import type { ClusterHealth } from './autopilot/condition.ts';
 import type { CompactionPolicy } from './compaction.ts';
 import type { DiskSpace } from './free-space.ts';
 import type { LogStore, StoredLog } from './log/log-store.ts';
@@ -87,4 +88,6 @@ export interface DriverStatus extends NodeStatus {
   readonly diskSpace: DiskSpace | undefined;
   /** How far a leader's clock is ahead of the median of the voters'; 0 elsewhere. */
   readonly clockOffMs: number;
+  /** As the autopilot of this node sees it while it leads; undefined elsewhere. */
+  readonly clusterHealth: ClusterHealth | undefined;
 }

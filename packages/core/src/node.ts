@@ -192,6 +192,7 @@ class Driver {
       snapshotsInstalled: this.#install.installedCount,
       ...this.#disk.status(),
       clockOffMs: this.#clocks.offMs,
+      clusterHealth: this.desk.clusterHealth,
       isStateRefetching: this.state.isRefetching,
       statesRefetched: this.state.refetchedCount,
     };

@@ -1,3 +1,4 @@
+import { goDuration } from '@lockstep/contract/duration';
 import { LockstepError } from '@lockstep/contract/errors';
 import type { JsonObject } from '@lockstep/contract/json';
 import type { SecretMetadata, SecretSettings, SecretVersion } from './records.ts';
@@ -47,11 +48,4 @@ function customMetadataReply(settings: SecretSettings): JsonObject | null {
 /** Of a time that was given, so it is the same on every node. */
 function rfc3339(ms: number): string {
   return new Date(ms).toISOString();
-}
-
-/** Seconds as Go prints them: `3h25m19s`. */
-export function goDuration(seconds: number): string {
-  const [hours, minutes, rest] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60];
-  if (hours > 0) return `${hours}h${minutes}m${rest}s`;
-  return minutes > 0 ? `${minutes}m${rest}s` : `${rest}s`;
 }

@@ -1,10 +1,10 @@
+import { goDuration } from '@lockstep/contract/duration';
 import { type Call, type Decision, unchanged } from '@lockstep/contract/engine';
 import { booleanField, durationField, type FieldSpec, integerField } from '@lockstep/contract/fields';
 import type { KvFact } from './facts.ts';
 import { configKey } from './keys.ts';
 import { versionsKeptMax } from './limits.ts';
 import { readKvConfig } from './records.ts';
-import { goDuration } from './replies.ts';
 
 /** Of a mount and of a secret alike; what isn't given stays. */
 export const settingFields: {

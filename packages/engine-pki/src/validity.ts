@@ -1,4 +1,5 @@
 // How long a certificate is good for. All times come from the call; certificates hold whole seconds.
+import { goDuration } from '@lockstep/contract/duration';
 import type { Call } from '@lockstep/contract/engine';
 import { fieldError, LockstepError } from '@lockstep/contract/errors';
 import { isoTime } from './iso-time.ts';
@@ -138,13 +139,6 @@ function withinIssuer(
     'invalid-input',
     `cannot satisfy request, as TTL would result in notAfter of ${isoTime(notAfterMs)} that is beyond the expiration of the CA certificate at ${isoTime(issuerEndMs)}`,
   );
-}
-
-/** As Go prints them, and so Vault: `768h0m0s`. */
-function goDuration(seconds: number): string {
-  const [hours, minutes, rest] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60];
-  if (hours > 0) return `${hours}h${minutes}m${rest}s`;
-  return minutes > 0 ? `${minutes}m${rest}s` : `${rest}s`;
 }
 
 const shorter = (seconds: number, limit: number): number => (seconds === 0 ? limit : Math.min(seconds, limit));

@@ -4,6 +4,7 @@ import { LockstepError } from '@lockstep/contract/errors';
 import { booleanField, mapField, objectField, textField } from '@lockstep/contract/fields';
 import type { JsonObject } from '@lockstep/contract/json';
 import { apply } from './apply.ts';
+import { autopilotRoutes } from './autopilot-routes.ts';
 import { authMountReply, refuseAuthChange } from './auth-mounts.ts';
 import { disableMount, enableMount, requireMount, tuneMount } from './change-mounts.ts';
 import { type MountRecord, type SystemFact, systemFacts } from './facts.ts';
@@ -189,6 +190,6 @@ export const systemEngine: Engine = defineEngine<SystemFact>({
   kind: 'system',
   description: 'mounts and what the cluster is made of',
   facts: systemFacts,
-  routes: [...mounts, ...authMethods, ...forClients],
+  routes: [...mounts, ...authMethods, ...forClients, ...autopilotRoutes],
   apply,
 });

@@ -15,7 +15,6 @@ import { saltKey } from './keys.ts';
 import { ancestorsMax, metaKeysMax, policiesPerTokenMax, tokenLengthMax, usesMax } from './limits.ts';
 import { authenticate, isTokenAlive, lookupToken, type Token, useOf } from './lookup.ts';
 import { tokenId } from './token-id.ts';
-import { goDuration } from './ttl.ts';
 
 type Body = { readonly [name: string]: unknown };
 
@@ -608,16 +607,6 @@ describe('apply', () => {
     ]);
     expect(Buffer.from(state.readable.get(saltKey) ?? []).toString()).toBe('one');
   });
-});
-
-it.each([
-  [0, '0s'],
-  [59, '59s'],
-  [60, '1m0s'],
-  [3600, '1h0m0s'],
-  [2_764_800, '768h0m0s'],
-])('%d seconds are %s in Go', (seconds, text) => {
-  expect(goDuration(seconds)).toBe(text);
 });
 
 describe('the sweeper', () => {

@@ -1,3 +1,4 @@
+import { goDuration } from '@lockstep/contract/duration';
 import type { MountView } from '@lockstep/contract/engine';
 
 export interface Ttl {
@@ -35,11 +36,4 @@ export function grantTtl(
           ]
         : [],
   };
-}
-
-/** Seconds as Go prints them: `768h0m0s`. */
-export function goDuration(seconds: number): string {
-  const [hours, minutes, rest] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60];
-  if (hours > 0) return `${hours}h${minutes}m${rest}s`;
-  return minutes > 0 ? `${minutes}m${rest}s` : `${rest}s`;
 }

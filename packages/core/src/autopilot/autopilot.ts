@@ -6,7 +6,7 @@ import type { LeaderAnswer, LeaderAsk } from '../peers/leader-asks.ts';
 import type { Raft } from '../raft/raft.ts';
 import type { MembershipStep } from '../raft/types.ts';
 import type { Clock, Timings } from '../timings.ts';
-import type { MemberCondition } from './condition.ts';
+import { type ClusterHealth, clusterHealth, type MemberCondition } from './condition.ts';
 import type { ReportOf } from './judge-member.ts';
 import { type AutopilotStep, nextStep } from './next-step.ts';
 import type { AutopilotRules } from './rules.ts';
@@ -60,6 +60,7 @@ export class Autopilot {
   readonly #options: AutopilotOptions;
   readonly #changeRules: ChangeRules;
   #watch: MembersWatch | undefined;
+  #health: ClusterHealth | undefined;
   #underWay: UnderWay | undefined;
   #lookedMs = Number.NEGATIVE_INFINITY;
   #restUntilMs = Number.NEGATIVE_INFINITY;
@@ -74,14 +75,16 @@ export class Autopilot {
     const { core, clock } = this.#options;
     const nowMs = clock.nowMs();
     this.#expire(nowMs);
-    if (core.role !== 'leader') {
-      this.#watch = undefined;
-      return;
-    }
+    if (core.role !== 'leader') return this.#forget();
     if (nowMs - this.#lookedMs < autopilotEveryMs) return;
     this.#lookedMs = nowMs;
     const due = this.#look(nowMs);
     if (due !== undefined && this.#underWay === undefined && nowMs >= this.#restUntilMs) this.#begin(due, nowMs);
+  }
+
+  /** By the last look of this leader; undefined on other nodes, and where it can't tell. */
+  get health(): ClusterHealth | undefined {
+    return this.#health;
   }
 
   /** How the members are, as this leader sees them; undefined where it can't tell. */
@@ -103,14 +106,23 @@ export class Autopilot {
     const { host, view: viewNow, reportOf } = this.#options;
     const rules = host.rules();
     if (rules === undefined) {
-      this.#watch = undefined;
+      this.#forget();
       return undefined;
     }
     const view = viewNow();
     this.#watch = watchMembers(this.#watch, { view, reportOf, rules }, nowMs);
+    this.#health = clusterHealth(
+      view.membership,
+      this.#watch.members.map(({ node, ailment }) => ({ node, isHealthy: ailment === undefined })),
+    );
     if (host.heldBy() !== undefined) return undefined;
     const { mayVote } = host;
     return nextStep({ view, watch: this.#watch, rules, changeRules: this.#changeRules, mayVote });
+  }
+
+  #forget(): void {
+    this.#watch = undefined;
+    this.#health = undefined;
   }
 
   #begin(step: AutopilotStep, nowMs: number): void {

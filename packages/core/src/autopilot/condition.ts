@@ -1,4 +1,5 @@
 import type { NodeId } from '@lockstep/contract/ids';
+import type { Membership } from '../raft/types.ts';
 
 /** How one member is, as the leader's autopilot sees it. */
 export interface MemberCondition {
@@ -17,4 +18,27 @@ export interface MemberCondition {
 export interface MembersCondition {
   readonly members: readonly MemberCondition[];
   readonly heldBy: string;
+}
+
+/** The cluster in two figures. */
+export interface ClusterHealth {
+  /** Of every member. */
+  readonly isHealthy: boolean;
+  /** Healthy voters that may be lost before the rest is no quorum; of a joint membership, in the worse half. */
+  readonly failureTolerance: number;
+}
+
+export function clusterHealth(
+  { voters, votersOutgoing }: Membership,
+  members: readonly { readonly node: NodeId; readonly isHealthy: boolean }[],
+): ClusterHealth {
+  const tolerance = (half: readonly NodeId[]): number => {
+    const healthy = members.filter(({ node, isHealthy }) => isHealthy && half.includes(node)).length;
+    return Math.max(0, healthy - (Math.floor(half.length / 2) + 1));
+  };
+  const halves = votersOutgoing.length === 0 ? [voters] : [voters, votersOutgoing];
+  return {
+    isHealthy: members.every(({ isHealthy }) => isHealthy),
+    failureTolerance: Math.min(...halves.map(tolerance)),
+  };
 }
