@@ -11,6 +11,7 @@ import { syncDirectory } from '@lockstep/core/log/sync-directory';
 //            log/     made next: once a vote is in it, this node may never have another
 //            restores/
 //            NODE     made last: whose disk it is. From then on state and log are both there, or the disk is not whole.
+//            identity/NODE  the same once more, where a node keeps who it is: its key must not come back without its log.
 
 const stampName = 'NODE';
 /** LevelDB's own pointer, and the state's: there as soon as something is. */
@@ -26,6 +27,8 @@ export class DataDirectory {
   /** Files that a state is restored from; it may be emptied while the node is down and restores nothing. */
   readonly restoresDirectory: string;
   readonly #path: string;
+  /** The folders that the stamp is in. */
+  readonly #stamped: readonly string[];
   readonly #stamp: string | undefined;
   readonly #hasLog: boolean;
   /** There was one. */
@@ -36,7 +39,11 @@ export class DataDirectory {
     this.stateDirectory = join(path, 'state');
     this.logDirectory = join(path, 'log');
     this.restoresDirectory = join(path, 'restores');
-    this.#stamp = readStamp(join(path, stampName));
+    const identity = join(path, 'identity');
+    this.#stamped = existsSync(identity) ? [path, identity] : [path];
+    this.#stamp = this.#stamped
+      .map((folder) => readStamp(join(folder, stampName)))
+      .find((stamp) => stamp !== undefined);
     this.#hasLog = existsSync(join(this.logDirectory, logPointer));
     const hasState = existsSync(join(this.stateDirectory, statePointer));
     if (this.#stamp !== undefined && !this.#hasLog) throw this.#notWhole('its log is gone');
@@ -72,8 +79,8 @@ export class DataDirectory {
   /** With the log open, before anything is sent: stamps the disk of a first start; refuses a log that came from another disk. */
   async stamp({ clusterId, node, incarnation }: LogIdentity): Promise<void> {
     const own = `${JSON.stringify({ cluster_id: clusterId, node, incarnation })}\n`;
-    if (this.#stamp === undefined) return await writeStamp(this.#path, own);
-    if (this.#stamp !== own) throw this.#notWhole('its log belongs to another disk');
+    if (this.#stamp !== undefined && this.#stamp !== own) throw this.#notWhole('its log belongs to another disk');
+    for (const folder of this.#stamped) if (!existsSync(join(folder, stampName))) await writeStamp(folder, own);
   }
 
   #notWhole(what: string): LockstepError {

@@ -20,6 +20,8 @@ export interface ChangeParts {
   readonly consensus: Consensus;
   /** What changes are held to, besides what the caller says. */
   readonly rules: ChangeRules;
+  /** Has it known, in the state, whether members are to vote: autopilot must not undo what an operator has done. */
+  readonly intend: (steps: readonly MembershipStep[]) => Promise<void>;
 }
 
 /** Promotes, demotes or removes one node, or says what that would do. A name stands for a node's id where only one has it. */
@@ -33,7 +35,7 @@ export async function changeMember(
 }
 
 export async function change(
-  { consensus, rules }: ChangeParts,
+  { consensus, rules, intend }: ChangeParts,
   of: { readonly view: MembersView; readonly steps: readonly MembershipStep[] },
   { if_membership_index: given, dry_run: isDryRun }: ChangeFields,
 ): Promise<Decision<never>> {
@@ -42,6 +44,8 @@ export async function change(
   const plan = planChange(of.view, wanted, { ...rules, ifMembershipIndex });
   if (isDryRun) return { reply: { data: { dry_run: true, ...planReply(plan) } } };
   refuseAsPlanned(plan);
+  // Before the change: a node that leaves can record nothing afterwards. Of a member that votes it says nothing.
+  await intend(of.steps);
   const { votersMin } = rules;
   const index = await changeMembers(consensus, {
     ...wanted,
@@ -53,7 +57,7 @@ export async function change(
 
 /** Moves leadership, or says to whom it would go. */
 export async function transferLeadership(
-  { consensus, rules }: ChangeParts,
+  { consensus, rules }: Pick<ChangeParts, 'consensus' | 'rules'>,
   asked: { readonly node: string | undefined; readonly dry_run: boolean },
 ): Promise<Decision<never>> {
   const view = await askMembers(consensus);

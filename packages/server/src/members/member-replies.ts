@@ -43,7 +43,7 @@ function memberReply(view: MembersView, node: NodeId, { rules, isMeantToVote }: 
     id: String(node),
     name: record?.name ?? '',
     role: roleOf(view, node),
-    is_meant_to_vote: isMeantToVote(node) ?? view.membership.voters.includes(node),
+    is_meant_to_vote: view.membership.voters.includes(node) || isMeantToVote(node) === true,
     is_leader: node === view.leader,
     peer_address: record?.peerAddress ?? '',
     api_address: record?.apiAddress ?? '',

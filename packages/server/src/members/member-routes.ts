@@ -5,6 +5,7 @@ import { booleanField, integerField, textField } from '@lockstep/contract/fields
 import type { NodeId } from '@lockstep/contract/ids';
 import { defaultRules } from '@lockstep/core/members/plan-change';
 import type { Consensus } from '@lockstep/core/port';
+import type { MembershipStep } from '@lockstep/core/raft/types';
 import { defaultTimings } from '@lockstep/core/timings';
 import type { ReadableState } from '@lockstep/contract/state';
 import { readAutopilot, readIntent } from '@lockstep/engine-system/cluster-state';
@@ -51,9 +52,15 @@ export function memberRoutes(of: MemberRouteParts): Engine {
 const route = routesOf<SystemFact>();
 
 /** Vault's min_quorum holds for operators too. */
-function partsOf({ consensus, state }: MemberRouteParts): ChangeParts {
+function partsOf({ consensus, state, record }: MemberRouteParts): ChangeParts {
   const votersMin = Math.max(1, readAutopilot(state()).minQuorum);
-  return { consensus, rules: { ...defaultRules(defaultTimings), votersMin } };
+  const rules = { ...defaultRules(defaultTimings), votersMin };
+  return { consensus, rules, intend: async (steps) => await record(steps.flatMap(intentOf), []) };
+}
+
+function intentOf({ kind, node: member }: MembershipStep): readonly SystemFact[] {
+  if (kind === 'update') return [];
+  return [{ type: 'memberIntended', node: member, isVoter: kind === 'add-voter', isGone: kind === 'remove' }];
 }
 
 function ownRoutes(of: MemberRouteParts): readonly Route<SystemFact>[] {

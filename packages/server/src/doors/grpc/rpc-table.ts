@@ -33,6 +33,10 @@ export const rpcTable: { readonly [service: string]: { readonly [method: string]
     Remove: { operation: 'write', path: 'sys/cluster/remove' },
     Transfer: { operation: 'write', path: 'sys/cluster/transfer' },
     Leave: { operation: 'write', path: 'sys/cluster/leave' },
+    Invite: { operation: 'write', path: 'sys/cluster/invite' },
+    ListInvites: { operation: 'list', path: 'sys/cluster/invites' },
+    RevokeInvite: { operation: 'delete', path: 'sys/cluster/invites/{id}' },
+    Join: { operation: 'write', path: 'sys/cluster/join' },
   },
   'lockstep.kv.v1.KvService': {
     Put: kv('write', 'data/{path*}'),
