@@ -18,8 +18,7 @@ export function healAndConverge(cluster: Cluster): void {
   trace.note(agenda.nowMs, 'heal');
   // Nothing acknowledged may live in memory only.
   if (random.chance(0.5)) for (const node of nodes) node.crash();
-  cluster.swarm = healed(cluster.swarm);
-  wires.swarm = cluster.swarm;
+  cluster.misbehave(healed(cluster.swarm));
   wires.mendAll();
   for (const node of nodes) {
     // Who was removed may be there still, and disturbs nobody.

@@ -29,6 +29,8 @@ export interface SimulationOptions {
   readonly nodes?: number;
   /** What the run does without. Default: nothing. */
   readonly simplified?: Simplified;
+  /** In place of what is drawn from the seed. */
+  readonly swarm?: Swarm;
   /** Sees every line of the trace. */
   readonly watch?: (line: string) => void;
 }
@@ -72,7 +74,7 @@ export class Cluster {
   /** In the order of their ids. It grows. */
   readonly nodes: SimulatedNode[] = [];
   readonly clients: Clients;
-  readonly #servers: Servers;
+  readonly servers: Servers;
   readonly wires: Wires;
   readonly random: Random;
   readonly trace: Trace;
@@ -91,7 +93,7 @@ export class Cluster {
     this.#seed = options.seed;
     this.trace = new Trace(options.watch);
     this.random = new Random(options.seed);
-    this.swarm = swarmOf(options);
+    this.swarm = options.swarm ?? swarmOf(options);
     // What the swarm was drawn from.
     this.random.fork();
     const { agenda, trace, swarm } = this;
@@ -110,8 +112,8 @@ export class Cluster {
     const { committed } = this.checker;
     this.#found(swarm.nodes);
     const nodes = (): readonly SimulatedNode[] => this.nodes;
-    this.#servers = new Servers(committed);
-    this.clients = new Clients({ agenda, random: this.random.fork(), trace, servers: this.#servers, nodes });
+    this.servers = new Servers(committed);
+    this.clients = new Clients({ agenda, random: this.random.fork(), trace, servers: this.servers, nodes });
     this.operators = new Operators({
       agenda,
       random: this.random.fork(),
@@ -145,7 +147,7 @@ export class Cluster {
     let failure: SimulationResult['failure'];
     try {
       let isOver = false;
-      for (const node of this.nodes) node.start();
+      this.start();
       this.#faults.begin();
       this.clients.begin(this.swarm, () => isOver);
       this.operators.begin(this.swarm);
@@ -153,12 +155,32 @@ export class Cluster {
       isOver = true;
       this.#faults.stop();
       this.operators.stop();
-      healAndConverge(this);
-      this.#checkHistory();
+      this.finish();
     } catch (error) {
       failure = { ...ruleOf(error), atMs: this.agenda.nowMs };
     }
     return this.#result(failure);
+  }
+
+  start(): void {
+    for (const node of this.nodes) node.start();
+  }
+
+  /** Everything works again: the cluster must agree, and what clients saw must have been in order. */
+  finish(): void {
+    healAndConverge(this);
+    this.#checkHistory();
+  }
+
+  /** A node that is to join; it runs, and knows those that are there. */
+  newNode(): SimulatedNode {
+    return this.#newcomer(NodeId(this.nodes.length + 1));
+  }
+
+  /** From now on. */
+  misbehave(swarm: Swarm): void {
+    this.swarm = swarm;
+    this.wires.swarm = swarm;
   }
 
   /** Lets `ms` of simulated time pass, or less if `isEnough`. False: it never was. */
@@ -219,16 +241,16 @@ export class Cluster {
       },
       onApply: (node, entry, applied) => {
         trace.note(agenda.nowMs, 'apply', node.id, entry.index, entry.term);
-        this.#servers.onApply(node, entry, applied);
+        this.servers.onApply(node, entry, applied);
       },
       onInstall: (node, index) => {
         this.#installs++;
         trace.note(agenda.nowMs, 'install', node.id, index);
-        this.#servers.onInstall(node, index);
+        this.servers.onInstall(node, index);
       },
       onCrash: (node) => {
         this.#crashes++;
-        this.#servers.onCrash(node);
+        this.servers.onCrash(node);
       },
     };
   }

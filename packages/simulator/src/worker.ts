@@ -16,7 +16,7 @@ if (scenario === undefined) {
   const { simulate } = await import('./simulate.ts');
   parentPort?.on('message', (options: SimulationOptions) => parentPort?.postMessage(simulate(options)));
 } else {
-  const { scenarios } = await import('./scenarios.ts');
+  const { scenarios } = await import('./scenarios/leases.ts');
   parentPort?.postMessage(brokenBy(() => scenarios[scenario]?.()));
 }
 

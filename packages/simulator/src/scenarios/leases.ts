@@ -1,7 +1,7 @@
 import { NodeId } from '@lockstep/contract/ids';
 import { TestCluster } from '@lockstep/core/raft/test-cluster.fixture';
 import type { Message } from '@lockstep/core/raft/types';
-import { insist } from './violation.ts';
+import { insist } from '../violation.ts';
 
 /** Ten ticks of ten milliseconds; a member that has just ticked counts nine of them. */
 const [electionTicks, tickMs, lengthMs] = [10, 10, 90];

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { scenarios } from './scenarios.ts';
+import { scenarios } from './leases.ts';
 
 test.each(Object.keys(scenarios))('%s', (name) => {
   expect(() => scenarios[name]?.()).not.toThrow();
