@@ -43,6 +43,7 @@ export class DiskCare {
       id,
       clock,
       membership: () => memberships.current,
+      contacts: node.members.map((contact) => contact.node),
       send,
       own: () => this.#own(),
       run: node.random(2 ** 47),

@@ -2,6 +2,8 @@ import type { NodeId } from '@lockstep/contract/ids';
 import type { DiskCare } from './disk-care.ts';
 import type { MemberClocks } from './member-clocks.ts';
 import type { LeaderDesk } from './leader-desk.ts';
+import type { Introductions } from './members/introductions.ts';
+import type { OwnMembership } from './members/own-membership.ts';
 import type { PeerMessage } from './peers/peers.ts';
 import type { Proposals } from './proposals.ts';
 import type { Message } from './raft/types.ts';
@@ -19,6 +21,8 @@ export interface Receivers {
   readonly disk: DiskCare;
   readonly state: StateCare;
   readonly desk: LeaderDesk;
+  readonly membership: OwnMembership;
+  readonly introductions: Introductions;
 }
 
 /** Hands a peer's message to the part of the driver that it is for. */
@@ -42,9 +46,12 @@ export function dispatch(to: Receivers, from: NodeId, message: PeerMessage): voi
       return to.clocks.told(from, message.id, message.wallMs);
     case 'report':
       to.disk.told(from, message.report);
+      to.introductions.reported(from, message.report);
       return to.state.told(from, message.report);
     case 'rolled-back':
       return to.disk.accused(from, message);
+    case 'roster':
+      return to.membership.introduced(from, message.roster);
     case 'state-ask':
     case 'state-offer':
       return to.state.receive(from, message);

@@ -21,6 +21,7 @@ function reports(): { readonly reports: MemberReports; readonly sent: PeerMessag
     id: self,
     clock: { nowMs: () => 0, wallMs: () => 0, setTimer: () => () => undefined },
     membership: () => members,
+    contacts: [],
     send: (_to, message) => sent.push(message),
     own: () => own,
     run: 7,

@@ -27,6 +27,8 @@ export interface MemberReportsOptions {
   readonly id: NodeId;
   readonly clock: Clock;
   readonly membership: () => Membership;
+  /** Whom to tell as long as the membership names nobody. */
+  readonly contacts: readonly NodeId[];
   readonly send: (to: NodeId, message: PeerMessage) => void;
   readonly own: () => OwnReport;
   /** Drawn for this run of the process. */
@@ -59,12 +61,13 @@ export class MemberReports {
 
   /** Once for each tick. */
   maybeTell(): void {
-    const { id, clock, membership, send } = this.#options;
+    const { id, clock, membership, contacts, send } = this.#options;
     const nowMs = clock.nowMs();
     if (nowMs - this.#toldMs < reportMs) return;
     this.#toldMs = nowMs;
     const message = this.#message();
-    for (const node of membersOf(membership())) if (node !== id) send(node, message);
+    const members = membersOf(membership());
+    for (const node of members.length > 0 ? members : contacts) if (node !== id) send(node, message);
   }
 
   greeting(): readonly PeerMessage[] {

@@ -13,6 +13,7 @@ import { readyRoundsMax } from './limits.ts';
 import { LogTime } from './log-time.ts';
 import { MemberClocks } from './member-clocks.ts';
 import { foundingMembership } from './members/founding.ts';
+import { Introductions } from './members/introductions.ts';
 import { OwnMembership } from './members/own-membership.ts';
 import type { PeerEvents, PeerMessage, Peers } from './peers/peers.ts';
 import type { ConsensusNode, DriverStatus, NodeOptions } from './node-options.ts';
@@ -222,10 +223,16 @@ class Driver {
   }
 
   #newReceivers(): Receivers {
-    const { proposals, reads, state, desk } = this;
+    const { proposals, reads, state, desk, membership } = this;
     const raft = (from: NodeId, message: Message): void => this.#receiveRaft(from, message);
     const asked = (from: NodeId): void => this.#handOverIfSealed(from);
-    return { raft, asked, proposals, reads, state, desk, clocks: this.#clocks, disk: this.#disk };
+    const introductions = new Introductions({
+      id: this.#options.id,
+      membership: () => membership.current,
+      send: (to, message) => this.#outbox.add(to, message),
+    });
+    const parts = { proposals, reads, state, desk, membership, introductions };
+    return { raft, asked, ...parts, clocks: this.#clocks, disk: this.#disk };
   }
 
   #newClocks(): MemberClocks {

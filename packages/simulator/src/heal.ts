@@ -20,7 +20,11 @@ export function healAndConverge(cluster: Cluster): void {
   if (random.chance(0.5)) for (const node of nodes) node.crash();
   cluster.misbehave(healed(cluster.swarm));
   wires.mendAll();
+  const members = membersIn(cluster).map(({ id }) => id);
   for (const node of nodes) {
+    // Who is to join and was told only of nodes that have gone since is started anew, by whoever does so, with others.
+    const isLost = !node.knows.some((known) => known !== node.id && members.includes(known));
+    if (node.isJoining && isLost && node.consensus?.status().membership.voters.length === 0) node.crash();
     // Who was removed may be there still, and disturbs nobody.
     if (cluster.checker.committed.wasRemoved(node.id) && random.chance(0.5)) node.retire();
     else node.heal();

@@ -31,6 +31,7 @@ export class SimulatedNode {
   readonly #members: () => readonly FoundingMember[];
   readonly #machineDisk: MachineDisk = emptyMachineDisk();
   #image: MemoryLogImage = emptyMemoryLogImage(nobody);
+  #contacts: readonly FoundingMember[] = [];
   /** How full its disk is. */
   freeSpace: DiskLevel = 'ok';
   readonly #footprints = new Map<NodeId, Footprint>();
@@ -60,6 +61,12 @@ export class SimulatedNode {
 
   get address(): string {
     return `node-${this.id}`;
+  }
+
+  /** Whom it can hear: those that its membership names, or, as long as that names nobody, those that it was told of at its start. */
+  get knows(): readonly NodeId[] {
+    const { voters, votersOutgoing, learners } = this.consensus?.status().membership ?? nobody;
+    return voters.length > 0 ? [...voters, ...votersOutgoing, ...learners] : this.#contacts.map(({ node }) => node);
   }
 
   /** It was switched off for good. */
@@ -96,6 +103,7 @@ export class SimulatedNode {
       onFatal: () => this.#diskFailed(),
     });
     const machine = this.#newMachine(run);
+    this.#contacts = this.#members();
     checker.started(this.id, { image: this.#image, applied: machine.state.index, isJoining: this.isJoining });
     this.#running = { node: this.#startDriver(run, log, machine), machine, log };
     this.#syncState(run);
@@ -207,8 +215,6 @@ export class SimulatedNode {
     this.#isDoomed = false;
     this.#effectsLeft = 0;
     this.disk.heal();
-    // Who joins hears only those that it was told of, until a snapshot tells it more: a leader that came after them is none of them.
-    if (this.isJoining && this.consensus?.status().membership.voters.length === 0) this.crash();
     this.freeSpace = 'ok';
     this.resume();
     this.unseal();
@@ -226,7 +232,7 @@ export class SimulatedNode {
 
   #startDriver(run: number, log: MemoryLog, machine: Machine): ConsensusNode {
     return startSimulatedDriver({
-      node: { id: this.id, members: this.#members(), isJoining: this.isJoining, incarnation: this.incarnation },
+      node: { id: this.id, members: this.#contacts, isJoining: this.isJoining, incarnation: this.incarnation },
       world: this.#world,
       log,
       machine,

@@ -47,6 +47,17 @@ export function peersOf(
   });
 }
 
+/** The same, and whoever a later membership names: where both speak of a node, the later one is right. Who was removed stays so. */
+export function withIntroduced(
+  known: readonly PeerAddress[],
+  { id, roster, removed }: Pick<Roster, 'removed'> & { readonly id: NodeId; readonly roster: Roster | undefined },
+): readonly PeerAddress[] {
+  const isOut = new Set([id, ...removed.map(({ node }) => node)]);
+  const introduced = (roster?.members ?? []).filter(({ node, peerAddress }) => peerAddress !== '' && !isOut.has(node));
+  const rest = known.filter(({ node }) => !introduced.some((member) => member.node === node));
+  return [...rest, ...introduced.map(addressOf)];
+}
+
 function recordOf(member: FoundingMember): Member {
   const { node, address, name = '', apiAddress = '', grpcAddress = '', pin = '', incarnation = 0 } = member;
   return { node, name, peerAddress: address, apiAddress, grpcAddress, pin, incarnation };

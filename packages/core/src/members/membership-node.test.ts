@@ -190,6 +190,71 @@ describe('what a member is', () => {
   });
 });
 
+describe('who was away while a node that it never knew came to lead', () => {
+  /** Node 4 joins the three, is promoted, and leads, while the others hear nothing from `away`. */
+  function ledByStranger(nodes: TestNodes, away: NodeId): void {
+    nodes.cutOff.add(away);
+    joined(nodes, 4);
+    expect(change(nodes, nodes.leader(), { steps: [promote(4)] })).toMatchObject({ kind: 'changed' });
+    expect(handOver(nodes, nodes.leader(), 4)).toMatchObject({ kind: 'handed-over', to: 4 });
+    nodes.time.pass(1_000);
+    nodes.cutOff.delete(away);
+  }
+
+  test('hears of it by a member that it knows, and catches up', () => {
+    const nodes = cluster(3);
+    if (nodes.leader().id === 3) handOver(nodes, nodes.leader(), 1);
+    ledByStranger(nodes, NodeId(3));
+    caughtUp(nodes, 3);
+    expect(nodes.leader().id).toBe(4);
+  });
+
+  test('does so with more entries of its own than there are, none of which was ever committed', () => {
+    const nodes = cluster(3);
+    const away = nodes.leader();
+    nodes.cutOff.add(away.id);
+    for (let entry = 0; entry < 20; entry++) away.node.proposeControl(Buffer.from('x'), () => undefined);
+    nodes.until(() => away.node.status().raft.role !== 'leader');
+    ledByStranger(nodes, away.id);
+    expect(away.node.status().raft.lastIndex).toBeGreaterThan(nodes.leader().node.status().raft.lastIndex);
+    caughtUp(nodes, away.id);
+    expect(nodes.leader().id).toBe(4);
+  });
+
+  test('is told of it once, as the newcomer was, and nobody else is', () => {
+    const nodes = cluster(3);
+    if (nodes.leader().id === 3) handOver(nodes, nodes.leader(), 1);
+    ledByStranger(nodes, NodeId(3));
+    caughtUp(nodes, 3);
+    nodes.time.pass(10_000);
+    const introductions = nodes.nodes.map(({ events }) => events.filter((event) => event === 'introduced').length);
+    expect(introductions).toEqual([0, 0, 1, 1]);
+  });
+
+  test('and was removed by then, hears that instead', () => {
+    const nodes = cluster(3);
+    if (nodes.leader().id === 3) handOver(nodes, nodes.leader(), 1);
+    nodes.cutOff.add(NodeId(3));
+    joined(nodes, 4);
+    expect(change(nodes, nodes.leader(), { steps: [promote(4)] })).toMatchObject({ kind: 'changed' });
+    expect(change(nodes, nodes.leader(), { steps: [remove(3)] })).toMatchObject({ kind: 'changed' });
+    nodes.cutOff.clear();
+    nodes.until(() => nodes.get(3).events.includes('removed'));
+    expect(nodes.get(3).events).not.toContain('introduced');
+  });
+
+  test('does so as a newcomer, too', () => {
+    const nodes = cluster(3);
+    nodes.join(NodeId(5), { incarnation: diskOf(5) });
+    nodes.cutOff.add(NodeId(5));
+    const outcome = change(nodes, nodes.leader(), { steps: [learn(5)], members: [member(5)] });
+    expect(outcome).toMatchObject({ kind: 'changed' });
+    ledByStranger(nodes, NodeId(5));
+    caughtUp(nodes, 5);
+    expect(nodes.leader().id).toBe(4);
+  });
+});
+
 describe('a leader', () => {
   test('that is removed hands over before, and the one that was asked goes on with the next', () => {
     const nodes = cluster(3);

@@ -3,8 +3,9 @@ import type { LogStore, StoredLog } from '../log/log-store.ts';
 import { MembershipHistory } from '../membership-history.ts';
 import type { PeerAddress, Peers, StandingRefusal } from '../peers/peers.ts';
 import type { Raft } from '../raft/raft.ts';
-import type { Membership } from '../raft/types.ts';
-import { peersOf } from './founding.ts';
+import type { Membership, Roster } from '../raft/types.ts';
+import { peersOf, withIntroduced } from './founding.ts';
+import { isLater, isNews } from './introductions.ts';
 import { indexOf } from './plan-change.ts';
 import { isSilenced, leftBehind, type Standing, standingAfter, standingIn } from './standing.ts';
 
@@ -27,6 +28,8 @@ export class OwnMembership {
   /** What a member has said that this node became. */
   #told: Standing | undefined;
   #toldIndex: LogIndex | undefined;
+  /** Who the members are by a later membership than this log's. */
+  #introduced: Roster | undefined;
   #standing: Standing;
 
   constructor(options: OwnMembershipOptions) {
@@ -83,6 +86,15 @@ export class OwnMembership {
     store.saveMembership(leftBehind(this.current, id, refusal.epoch), this.history.index, () => undefined);
   }
 
+  /** A member has told who the members are, by an entry that this node does not have yet. Until it has it, it hears them too. */
+  introduced(by: NodeId, roster: Roster): void {
+    const known = this.#introduced ?? this.current.roster;
+    if (this.#standing === 'removed' || this.isSilenced || !isNews(roster, { id: this.#options.id, known })) return;
+    this.#introduced = roster;
+    this.#options.log('introduced', { by, index: roster.index });
+    this.#follow();
+  }
+
   /** Whom to talk to, and what this node is. */
   #follow(): void {
     const { id, members, log } = this.#options;
@@ -91,7 +103,9 @@ export class OwnMembership {
     if (this.#standing !== before) log(this.#standing, { before });
     if (this.#standing === 'removed') this.#onRemoved(this.#toldIndex ?? indexOf(this.current));
     const { epoch = 0, index = 0, removed = [] } = this.current.roster ?? {};
-    const peers = this.isSilenced ? [] : peersOf(this.current, { id, contacts: members });
+    if (this.#introduced !== undefined && !isLater(this.#introduced, this.current.roster)) this.#introduced = undefined;
+    const known = peersOf(this.current, { id, contacts: members });
+    const peers = this.isSilenced ? [] : withIntroduced(known, { id, roster: this.#introduced, removed });
     this.#peers?.setPeers(peers, { epoch, index, removed });
   }
 }

@@ -1,5 +1,6 @@
 import type { FrameReader } from './frame-reader.ts';
 import type { FrameWriter } from './frame-writer.ts';
+import { decodeRoster, encodeRoster } from '../raft/roster-codec.ts';
 import { readReport, writeReport } from './node-report.ts';
 import type { PeerMessage } from './peers.ts';
 import { readSnapshotMeta, writeSnapshotMeta } from './snapshot-meta-codec.ts';
@@ -11,11 +12,15 @@ import { readSnapshotMeta, writeSnapshotMeta } from './snapshot-meta-codec.ts';
  *           |  49 from:u53 term:u53 floor:u53           rolled-back
  *           |  50 from:u53 minIndex:u53                 state-ask
  *           |  51 from:u53 (0 | 1 meta | 2 meta roster) state-offer
+ *           |  52 from:u53 bytes                       roster, as in raft/roster-codec.ts
  */
 
-export type CareMessage = Extract<PeerMessage, { kind: 'report' | 'rolled-back' | 'state-ask' | 'state-offer' }>;
+export type CareMessage = Extract<
+  PeerMessage,
+  { kind: 'report' | 'rolled-back' | 'state-ask' | 'state-offer' | 'roster' }
+>;
 
-const kinds = { report: 48, 'rolled-back': 49, 'state-ask': 50, 'state-offer': 51 } as const;
+const kinds = { report: 48, 'rolled-back': 49, 'state-ask': 50, 'state-offer': 51, roster: 52 } as const;
 const offers = ['none', 'snapshot', 'with-roster'] as const;
 
 export function writeCareMessage(writer: FrameWriter, message: CareMessage): void {
@@ -35,6 +40,9 @@ export function writeCareMessage(writer: FrameWriter, message: CareMessage): voi
     case 'state-offer':
       writeOffer(writer, message);
       return;
+    case 'roster':
+      writer.blob(encodeRoster(message.roster));
+      return;
     default:
       message satisfies never;
   }
@@ -51,6 +59,8 @@ export function readCareMessage(reader: FrameReader, kind: number): CareMessage 
       return { kind: 'state-ask', from: reader.node('from'), minIndex: reader.index('least index') };
     case kinds['state-offer']:
       return { kind: 'state-offer', from: reader.node('from'), meta: readOffer(reader) };
+    case kinds.roster:
+      return { kind: 'roster', from: reader.node('from'), roster: decodeRoster(reader.blob('roster')) };
     default:
       return undefined;
   }

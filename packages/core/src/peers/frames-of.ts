@@ -66,6 +66,7 @@ function claimedSender(message: PeerMessage): NodeId | undefined {
     case 'clock':
     case 'report':
     case 'rolled-back':
+    case 'roster':
     case 'ask':
     case 'state-ask':
     case 'state-offer':

@@ -218,6 +218,7 @@ const peerMessage: fc.Arbitrary<PeerMessage> = fc.oneof(
   fc.record({ kind: fc.constant('clock' as const), from: nodeId, id: u53, wallMs: u53 }),
   fc.record({ kind: fc.constant('report' as const), from: nodeId, report }),
   fc.record({ kind: fc.constant('rolled-back' as const), from: nodeId, term: u53, floor: u53 }),
+  fc.record({ kind: fc.constant('roster' as const), from: nodeId, roster }),
   fc.record({ kind: fc.constant('state-ask' as const), from: nodeId, minIndex: index }),
   fc.record({ kind: fc.constant('state-offer' as const), from: nodeId, meta: fc.option(meta, { nil: undefined }) }),
   fc.record({

@@ -159,6 +159,7 @@ function writeMessage(writer: FrameWriter, message: PeerMessage): void {
       return;
     case 'report':
     case 'rolled-back':
+    case 'roster':
     case 'state-ask':
     case 'state-offer':
       writeCareMessage(writer, message);

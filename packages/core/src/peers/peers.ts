@@ -1,5 +1,5 @@
 import type { LogIndex, NodeId } from '@lockstep/contract/ids';
-import type { Message, SnapshotMeta } from '../raft/types.ts';
+import type { Message, Roster, SnapshotMeta } from '../raft/types.ts';
 import type { LeaderAnswer, LeaderAsk } from './leader-asks.ts';
 import type { NodeReport } from './node-report.ts';
 
@@ -35,6 +35,8 @@ export type PeerMessage =
   | { readonly kind: 'report'; readonly from: NodeId; readonly report: NodeReport }
   /** The sender remembers that the receiver had told it of this term and floor: its disk has gone back. */
   | { readonly kind: 'rolled-back'; readonly from: NodeId; readonly term: number; readonly floor: number }
+  /** Who the members are, for one whose log does not tell yet. */
+  | { readonly kind: 'roster'; readonly from: NodeId; readonly roster: Roster }
   /** A node that was asked passes on what only the leader can decide. `id` is the sender's. */
   | { readonly kind: 'ask'; readonly from: NodeId; readonly id: number; readonly ask: LeaderAsk }
   | { readonly kind: 'answer'; readonly id: number; readonly answer: LeaderAnswer }

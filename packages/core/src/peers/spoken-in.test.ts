@@ -31,7 +31,7 @@ test('what is no news to version 1 is left as it is', () => {
   expect(spokenIn(1, [clock, timeoutNow])).toEqual([clock, timeoutNow]);
 });
 
-test('a peer of version 1 is sent nothing about disks and states', () => {
+test('a peer of version 1 is sent nothing about disks, states and who the members are', () => {
   const numbers = {
     run: 5,
     sequence: 1,
@@ -46,6 +46,14 @@ test('a peer of version 1 is sent nothing about disks and states', () => {
   const rolledBack: PeerMessage = { kind: 'rolled-back', from: NodeId(1), term: 1, floor: 1 };
   const ask: PeerMessage = { kind: 'state-ask', from: NodeId(1), minIndex: LogIndex(3) };
   const offer: PeerMessage = { kind: 'state-offer', from: NodeId(1), meta: undefined };
-  expect(spokenIn(2, [report, rolledBack, ask, offer])).toEqual([report, rolledBack, ask, offer]);
-  expect(spokenIn(1, [report, rolledBack, ask, offer])).toEqual([]);
+  const told = { index: LogIndex(1), epoch: 0, members: [], removed: [] };
+  const care: readonly PeerMessage[] = [
+    report,
+    rolledBack,
+    ask,
+    offer,
+    { kind: 'roster', from: NodeId(1), roster: told },
+  ];
+  expect(spokenIn(2, care)).toEqual(care);
+  expect(spokenIn(1, care)).toEqual([]);
 });

@@ -13,6 +13,7 @@ export function spokenIn(version: number, messages: readonly PeerMessage[]): rea
 const newInTwo: ReadonlySet<PeerMessage['kind']> = new Set([
   'report',
   'rolled-back',
+  'roster',
   'state-ask',
   'state-offer',
   'ask',

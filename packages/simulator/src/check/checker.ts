@@ -82,7 +82,7 @@ export class Checker {
     if (commit > node.commit) this.#commits(node, ready, commit);
     // What was confirmed before it fell in this turn holds.
     const readsOf = node.leads ?? led;
-    for (const { id: read } of ready.reads) this.#readConfirmed(node, readsOf, read);
+    for (const { id: read, index } of ready.reads) this.#readConfirmed(node, { read, index, term: readsOf });
     for (const read of ready.readsDropped) node.reads.dropped(read);
     // The host lets a change take effect after it was handed out, so that all of the above was counted without it.
     for (const { type, index } of ready.committed) if (type === 'membership') this.#takesEffect(node, index);
@@ -369,13 +369,17 @@ export class Checker {
     if (node.campaign === 'told') node.campaign = 'done';
   }
 
-  #readConfirmed(node: NodeView, term: number | undefined, read: number): void {
+  #readConfirmed(
+    node: NodeView,
+    { read, index, term }: { readonly read: number; readonly index: number; readonly term: number | undefined },
+  ): void {
     node.reads.confirmed(read, { self: node.id, voting: node.voting });
-    const committedTerm = node.log.termAt(node.commit);
+    const committedIn = this.committed.termAt(index);
     insist(
       '21 a leader confirms reads once it has committed in its term',
-      committedTerm === term,
-      () => `node ${node.id} confirmed a read in term ${term}, committed ${node.commit} of term ${committedTerm}`,
+      committedIn === term,
+      () =>
+        `node ${node.id} confirmed a read at ${index} in term ${term}, which was committed with term ${committedIn}`,
     );
   }
 
