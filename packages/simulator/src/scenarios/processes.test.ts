@@ -45,4 +45,4 @@ test('nodes that stand still for up to three seconds each, for ten minutes, lose
   expect(simulatedMs).toBeGreaterThanOrEqual(600_000);
   expect(counts.applied).toBeGreaterThan(500);
   expect(counts.read).toBeGreaterThan(500);
-});
+}, 120_000);
