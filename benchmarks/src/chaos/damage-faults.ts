@@ -6,8 +6,8 @@ import type { Fault, Injected } from './fault.ts';
 import { comesTrue, pick } from './wait.ts';
 
 const outcomeWithinMs = 20_000;
-/** How a node that refuses its data ends: because they are damaged, or because they are not whole. */
-export const exitsOfRefusal: readonly number[] = [65, 1];
+/** How a node that refuses its data ends: they are damaged, or not whole. */
+export const exitOfRefusal = 65;
 
 /** Files of a stopped node that were changed while it was down. It must refuse them and say why, or lose nothing by them. */
 export const damageFaults: readonly Fault[] = [
@@ -37,11 +37,11 @@ async function damaged(
   const file = pick(filesBelow(join(home, how.folder), how.files), arena.random);
   how.change(file, arena.random);
   const logged = arena.logBytes(node);
-  arena.mayExit(node, exitsOfRefusal);
+  arena.mayExit(node, [exitOfRefusal]);
   if (how.folder === 'data/state') arena.mayAbort(node);
-  const before = refusals(arena, node);
+  const before = arena.exitsOf(node, exitOfRefusal);
   arena.start(node);
-  const isRefused = (): boolean => refusals(arena, node) > before;
+  const isRefused = (): boolean => arena.exitsOf(node, exitOfRefusal) > before;
   return {
     target: `${node.name}, ${file.slice(home.length + 1)}`,
     heal: async () => {
@@ -57,10 +57,6 @@ async function damaged(
       return isFetched ? 'started, and fetches its state anew' : 'started: it has not come upon the damage';
     },
   };
-}
-
-function refusals(arena: Arena, node: DevNode): number {
-  return exitsOfRefusal.reduce((total, code) => total + arena.exitsOf(node, code), 0);
 }
 
 async function restore(

@@ -4,10 +4,8 @@ import type { Arena } from './arena.ts';
 import type { Fault, Injected } from './fault.ts';
 import { comesTrue, pick } from './wait.ts';
 
-/** A node whose disk fails ends with it. */
+/** A node whose disk fails ends with it, and one that is started on such a disk: LevelDB writes when it opens. */
 const exitAfterDiskFault = 74;
-/** What it is started again with can't be opened either while the fault lasts: LevelDB writes when it opens. */
-const exitsOfDiskFault: readonly number[] = [exitAfterDiskFault, 1];
 /** No file may grow past this, so every write that appends fails. */
 const fullBytes = 4_096;
 /** A disk that is full has at most this left. */
@@ -41,7 +39,7 @@ async function anyNode(arena: Arena): Promise<DevNode> {
 }
 
 function full(arena: Arena, node: DevNode): Injected {
-  arena.mayExit(node, exitsOfDiskFault);
+  arena.mayExit(node, [exitAfterDiskFault]);
   const before = arena.exitsOf(node, exitAfterDiskFault);
   arena.limitFileSizes(node, fullBytes);
   return ending(arena, { node, before, end: () => arena.limitFileSizes(node, undefined) });
@@ -52,14 +50,14 @@ function fillsUp(arena: Arena): Injected {
   const { smallDisk } = arena;
   const node = arena.nodes.find(({ name }) => name === smallDisk?.node);
   if (smallDisk === undefined || node === undefined) throw new Error('no node has a small disk');
-  arena.mayExit(node, exitsOfDiskFault);
+  arena.mayExit(node, [exitAfterDiskFault]);
   const before = arena.exitsOf(node, exitAfterDiskFault);
   smallDisk.disk.fill(Math.floor(arena.random() * leftBytesMax));
   return ending(arena, { node, before, sign: /"disk":"exhausted"/, end: () => smallDisk.disk.free() });
 }
 
 function failing(arena: Arena, node: DevNode): Injected {
-  arena.mayExit(node, exitsOfDiskFault);
+  arena.mayExit(node, [exitAfterDiskFault]);
   const before = arena.exitsOf(node, exitAfterDiskFault);
   arena.setFaults(node, { disk: { kind: 'failing-sync' } });
   return ending(arena, { node, before, end: () => arena.setFaults(node, {}) });

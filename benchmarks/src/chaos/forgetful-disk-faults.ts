@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import type { DevNode } from '@lockstep/server/dev/dev-cluster';
 import type { Arena } from './arena.ts';
 import type { Fault, Injected } from './fault.ts';
-import { exitsOfRefusal } from './damage-faults.ts';
+import { exitOfRefusal } from './damage-faults.ts';
 import { comesTrue, pause, pick } from './wait.ts';
 
 /** What a node must have written for its older copy to be one that has forgotten something. */
@@ -53,7 +53,7 @@ interface Sign {
 /** Starts the node. A node that was not recognised keeps what it has: set back once more it would forget that, too. */
 function recognised(arena: Arena, { node, sign, by }: Sign): Injected {
   const logged = by.map((one) => ({ one, bytes: arena.logBytes(one) }));
-  arena.mayExit(node, exitsOfRefusal);
+  arena.mayExit(node, [exitOfRefusal]);
   arena.start(node);
   return {
     target: node.name,

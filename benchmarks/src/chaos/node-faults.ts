@@ -71,7 +71,7 @@ async function failDisk(faults: () => FaultFile): Promise<void> {
         return await honest();
       case 'failing-sync':
         await unsynced();
-        throw new Error('IO error: fdatasync: Input/output error (made by a test)');
+        throw new Error('IO error: a fault of chaos: Input/output error');
       case 'slow-sync':
         await pause(disk.ms);
         return await honest();

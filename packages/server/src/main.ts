@@ -1,14 +1,13 @@
 // One node as a process: node main.ts --config FILE
 import { parseArgs } from 'node:util';
 import { readStart } from './config.ts';
+import { exitDiskFailed } from './exit-codes.ts';
 import { faultFields, openLog } from './log.ts';
 import { enterCluster } from './members/enter-cluster.ts';
 import { type OpenNode, openNode } from './open-node.ts';
 import { startFailure } from './start-failure.ts';
 import { exitHurried, onStopSignals } from './stop-signals.ts';
 
-/** As sysexits' EX_IOERR: a write failed, and what is on the disk is no longer known. A supervisor starts the node again. */
-const exitAfterFault = 74;
 /** Longest wait for requests under way when asked to stop. */
 const drainMs = 5_000;
 
@@ -30,7 +29,7 @@ export async function runServer(
     if (isFatal) return;
     isFatal = true;
     log.error('fatal', faultFields(error));
-    process.exit(exitAfterFault);
+    process.exit(exitDiskFailed);
   };
   process.on('uncaughtException', onFatal);
   process.on('unhandledRejection', onFatal);
