@@ -79,8 +79,7 @@ export class BenchNode {
       case 'usage':
         return this.#usage();
       case 'control-entries':
-        await appendControlEntries(this.#running, question);
-        return {};
+        return { taken: await appendControlEntries(this.#running, question) };
       case 'stop':
         this.#load?.end();
         await this.#running.close();

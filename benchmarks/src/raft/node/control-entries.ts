@@ -5,21 +5,28 @@ const perTurn = 256;
 /** As many may be on their way: a flood would say more about queues than about logs. */
 const underWayMax = 4_096;
 
-/** Appends `count` control entries, each an entry of the log by itself; resolves when the leader has taken the last of them. */
+/**
+ * Appends control entries, each an entry of the log by itself, until `count` have been taken or this node no longer orders any;
+ * resolves with how many it took.
+ */
 export async function appendControlEntries(
   node: ConsensusNode,
   of: { readonly count: number; readonly bytes: number },
-): Promise<void> {
+): Promise<number> {
   const payload = new Uint8Array(of.bytes).fill(7);
-  for (let left = of.count; left > 0; ) {
+  let taken = 0;
+  let isRefused = false;
+  while (taken < of.count && !isRefused) {
     const { raft, appliedIndex } = node.status();
-    const room = Math.min(left, perTurn, underWayMax - (raft.lastIndex - appliedIndex));
-    for (let slot = 0; slot < room; slot++) node.proposeControl(payload, requireAppended);
-    left -= Math.max(0, room);
+    // Only a leader says at once whether it took an entry.
+    if (raft.role !== 'leader') break;
+    const room = Math.min(of.count - taken, perTurn, underWayMax - (raft.lastIndex - appliedIndex));
+    for (let slot = 0; slot < room && !isRefused; slot++)
+      node.proposeControl(payload, ({ kind }) => {
+        if (kind === 'appended') taken++;
+        else isRefused = true;
+      });
     await new Promise<void>((resolve) => setImmediate(resolve));
   }
-}
-
-function requireAppended(outcome: { readonly kind: string; readonly reason?: string }): void {
-  if (outcome.kind !== 'appended') throw new Error(`refused: ${outcome.reason}`);
+  return taken;
 }
