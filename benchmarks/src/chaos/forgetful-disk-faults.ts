@@ -6,8 +6,11 @@ import type { Fault, Injected } from './fault.ts';
 import { exitOfRefusal } from './damage-faults.ts';
 import { comesTrue, pause, pick } from './wait.ts';
 
-/** What a node must have written for its older copy to be one that has forgotten something. */
-const writesForMs = 1_500;
+/** What a node must have written for its older copy to be one that has forgotten something: more than comes while it is being stopped. */
+const forgottenEntries = 100;
+const writtenWithinMs = 60_000;
+/** Nodes tell each other each second what they hold. */
+const toldWithinMs = 1_500;
 const recognisedWithinMs = 15_000;
 
 /** Disks that are sound, but not the ones that the cluster knows: it must take note, and not count them. */
@@ -19,11 +22,14 @@ export const forgetfulDiskFaults: readonly Fault[] = [
 /** A node that gets back what it had some writes ago has forgotten what it acknowledged, and perhaps a vote. */
 async function setBack(arena: Arena): Promise<Injected> {
   const { node, data, kept, older } = await chosen(arena);
+  const lastIndex = async (): Promise<number> => (await arena.metric(node, 'lockstep_raft_last_index')) ?? 0;
+  const before = await lastIndex();
   await arena.stop(node);
   copyInto(data, older);
   arena.start(node);
   await arena.untilReady(node);
-  await pause(writesForMs);
+  await comesTrue(writtenWithinMs, async () => (await lastIndex()) >= before + forgottenEntries);
+  await pause(toldWithinMs);
   await arena.kill(node);
   copyInto(data, kept);
   copyInto(older, data);

@@ -1,5 +1,6 @@
 // npm run chaos: real processes under load and faults, held to everything that they said.
 import { parseArgs } from 'node:util';
+import { anyBasePort } from '@lockstep/server/dev/free-ports';
 import { runChaos } from './run-chaos.ts';
 import { isSabotage, sabotages } from './sabotages.ts';
 
@@ -57,7 +58,7 @@ const report = (line: string): void =>
   console.log(`[${((performance.now() - startedMs) / 1000).toFixed(1).padStart(6)} s] ${line}`);
 report(`seed ${seed}`);
 const keep = values['keep'] === true;
-const result = await runChaos({ minutes, seed, nodes, basePort: 20_200, only, sabotage, keep }, report);
+const result = await runChaos({ minutes, seed, nodes, basePort: anyBasePort(), only, sabotage, keep }, report);
 const width = Math.max(...result.faults.map(({ name }) => name.length));
 console.log(`\n  ${'fault'.padEnd(width)}  injected  shown`);
 for (const { name, injected, shown, unavailable } of result.faults)

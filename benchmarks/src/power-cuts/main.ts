@@ -1,5 +1,6 @@
 // npm run power-cuts: every byte that was not synced is dropped, on the whole cluster at once; nothing acknowledged may be lost.
 import { parseArgs } from 'node:util';
+import { anyBasePort } from '@lockstep/server/dev/free-ports';
 import { whyNoShim } from './compile-shim.ts';
 import { runPowerCuts } from './run-power-cuts.ts';
 
@@ -66,7 +67,7 @@ const report = (line: string): void =>
   console.log(`[${((performance.now() - startedMs) / 1000).toFixed(1).padStart(6)} s] ${line}`);
 report(`seed ${seed}`);
 const keep = values['keep'] === true;
-const options = { cuts, seed, nodes, basePort: 21_200, sabotage, keep };
+const options = { cuts, seed, nodes, basePort: anyBasePort(), sabotage, keep };
 const { rows, violations } = await runPowerCuts(options, report);
 const width = Math.max(...rows.map(([name]) => name.length));
 console.log(`\n${rows.map(([name, value]) => `  ${name.padEnd(width)}  ${value}`).join('\n')}\n`);
