@@ -29,6 +29,20 @@ test('seeds that pass are counted in the last line', async () => {
   expect(code).toBe(0);
 });
 
+test('the figures of seeds come as one JSON object, with the command and what they were measured on', async () => {
+  const { code, stdout } = await simulateCommand('--seed', '7', '--seeds', '1', '--seconds', '2', '--json');
+  const figures: unknown = JSON.parse(stdout);
+  expect(code).toBe(0);
+  expect(figures).toMatchObject({
+    command: 'npm run simulate -- --seed 7 --seeds 1 --seconds 2',
+    node: process.version,
+    passed: 1,
+    failed: [],
+  });
+  const counts = ['simulatedMs', 'elections', 'crashes', 'writesApplied', 'writesUnknown', 'reads', 'speed', 'cores'];
+  for (const name of counts) expect(figures).toHaveProperty(name, expect.any(Number));
+});
+
 test('a mistake in the source fails with its seed, the broken invariant and the command that repeats it', async () => {
   const args = ['--seed', '1', '--seeds', '4', '--seconds', '5', '--mutant', 'ack-before-fsync'];
   const { code, stdout } = await simulateCommand(...args);

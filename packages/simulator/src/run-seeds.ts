@@ -1,5 +1,6 @@
 import { progressMs } from './limits.ts';
 import { LongRun } from './long-run.ts';
+import { machine } from './machine-measured-on.ts';
 import { type Options, repeatOf } from './options.ts';
 import { simulateSeeds } from './seeds.ts';
 import { noTotals, type Totals, withResult } from './totals.ts';
@@ -31,7 +32,16 @@ export async function runSeeds(options: Options, say: Say): Promise<number> {
   await simulateSeeds({ ...options, left, onResult });
   run?.save();
   const elapsedS = run?.record.elapsedS ?? sinceMs() / 1000;
-  if (json) say(JSON.stringify({ ...planOf(options), ...totals, elapsedS, speed: speedOf(totals, elapsedS) }));
+  if (json)
+    say(
+      JSON.stringify({
+        ...whereOf(options),
+        ...planOf(options),
+        ...totals,
+        elapsedS,
+        speed: speedOf(totals, elapsedS),
+      }),
+    );
   else sayTotals(totals, elapsedS, say);
   if (doneIn(totals) < seeds && !json) say(`stopped after ${doneIn(totals)} of ${seeds} seeds`);
   return totals.failed.length === 0 && doneIn(totals) === seeds ? 0 : 1;
@@ -39,6 +49,12 @@ export async function runSeeds(options: Options, say: Say): Promise<number> {
 
 function planOf({ seed, seeds, seconds: each, nodes }: Options): Pick<Options, 'seed' | 'seeds' | 'seconds' | 'nodes'> {
   return { seed, seeds, seconds: each, nodes };
+}
+
+/** How the figures are had again, and what they were measured on. */
+function whereOf({ seed, seeds, seconds: each, nodes, threads }: Options): Readonly<Record<string, string | number>> {
+  const command = `npm run simulate -- --seed ${seed} --seeds ${seeds} --seconds ${each}`;
+  return { command: nodes === undefined ? command : `${command} --nodes ${nodes}`, ...machine(), threads };
 }
 
 function* countUp(from: number, until: number): Generator<number> {
