@@ -2,9 +2,10 @@
 import { parseArgs } from 'node:util';
 import { anyBasePort } from '@lockstep/server/dev/free-ports';
 import { runChaos } from './run-chaos.ts';
+import { writeReport } from '../write-report.ts';
 import { isSabotage, sabotages } from './sabotages.ts';
 
-const usage = `usage: npm run chaos -- [--minutes M] [--seed N] [--nodes 3|5] [--only TEXT] [--sabotage NAME] [--keep]
+const usage = `usage: npm run chaos -- [--minutes M] [--seed N] [--nodes 3|5] [--only TEXT] [--sabotage NAME] [--keep] [--json FILE]
 
   --minutes 3   how long faults go on; every kind comes once before any comes again
   --seed N      chooses faults, nodes and instants; without it a fresh one, which is printed
@@ -13,6 +14,7 @@ const usage = `usage: npm run chaos -- [--minutes M] [--seed N] [--nodes 3|5] [-
   --sabotage NAME
                 run a build that is wrong on purpose, and must be found out: ${Object.keys(sabotages).join(', ')}
   --keep        leave the cluster's folder for a look at its logs
+  --json FILE   write what the run showed there, too
 `;
 
 function fail(message: string): never {
@@ -30,6 +32,7 @@ function readArguments(): { readonly [name: string]: string | boolean | undefine
         only: { type: 'string' },
         sabotage: { type: 'string' },
         keep: { type: 'boolean' },
+        json: { type: 'string' },
         help: { type: 'boolean', short: 'h' },
       },
     }).values;
@@ -70,4 +73,9 @@ for (const [name, value] of result.rows) console.log(`  ${name.padEnd(width)}  $
 console.log('');
 for (const violation of result.violations.slice(0, 20)) console.log(`FAILED: ${violation}`);
 console.log(`${result.violations.length} violations, seed ${seed}`);
+const json = values['json'];
+if (typeof json === 'string') {
+  const faults = result.faults.filter(({ unavailable }) => unavailable === undefined);
+  writeReport(json, { run: 'chaos', options: { nodes, minutes, seed }, ...result, faults });
+}
 process.exit(result.violations.length === 0 ? 0 : 1);

@@ -1,10 +1,12 @@
 // npm run power-cuts: every byte that was not synced is dropped, on the whole cluster at once; nothing acknowledged may be lost.
 import { parseArgs } from 'node:util';
 import { anyBasePort } from '@lockstep/server/dev/free-ports';
+import { writeReport } from '../write-report.ts';
 import { whyNoShim } from './compile-shim.ts';
 import { runPowerCuts } from './run-power-cuts.ts';
 
 const usage = `usage: npm run power-cuts -- [--cuts N] [--seed N] [--nodes 3] [--sabotage no-fsync|late-fsync] [--keep]
+                             [--json FILE]
 
   --cuts 100    how often the power goes, under load
   --seed N      chooses the instants, and what of the unsynced is dropped; without it a fresh one, which is printed
@@ -12,6 +14,7 @@ const usage = `usage: npm run power-cuts -- [--cuts N] [--seed N] [--nodes 3] [-
   --sabotage no-fsync|late-fsync
                 run a build of the node that never syncs its log, or only after the answer: the cuts must tell
   --keep        leave the cluster's folder for a look at it
+  --json FILE   write what the run showed there, too
 
 Needs Linux and a C compiler (cc): syncs are watched by a library that is preloaded into the nodes.
 `;
@@ -30,6 +33,7 @@ function readArguments(): { readonly [name: string]: string | boolean | undefine
         nodes: { type: 'string' },
         sabotage: { type: 'string' },
         keep: { type: 'boolean' },
+        json: { type: 'string' },
         help: { type: 'boolean', short: 'h' },
       },
     }).values;
@@ -73,4 +77,7 @@ const width = Math.max(...rows.map(([name]) => name.length));
 console.log(`\n${rows.map(([name, value]) => `  ${name.padEnd(width)}  ${value}`).join('\n')}\n`);
 for (const violation of violations.slice(0, 20)) console.log(`FAILED: ${violation}`);
 console.log(`${violations.length} violations, seed ${seed}`);
+const json = values['json'];
+if (typeof json === 'string')
+  writeReport(json, { run: 'power-cuts', options: { nodes, cuts, seed }, rows, violations });
 process.exit(violations.length === 0 ? 0 : 1);
