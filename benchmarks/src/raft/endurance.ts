@@ -5,6 +5,7 @@ import { OtherLoad } from '../busy-cores.ts';
 import { pause } from '../chaos/wait.ts';
 import { machineReport } from '../machine.ts';
 import { oneDecimal } from './phase.ts';
+import type { Usage } from './question.ts';
 import { RaftCluster } from './raft-cluster.ts';
 
 export interface EnduranceOptions {
@@ -80,6 +81,10 @@ async function measured(
   const seen = await leader.child.endLoad();
   await cluster.requireEqualStates();
   const usages = await cluster.usages();
+  const sum = (of: (usage: Usage) => number): number => usages.reduce((total, usage) => total + of(usage), 0);
+  // The first is the one that the run begins with.
+  const elections = sum(({ electionsStarted }) => electionsStarted) - 1;
+  const lostToDisk = sum(({ stallsThatCostLeadership }) => stallsThatCostLeadership);
   return {
     bench: 'raft endurance',
     nodes: options.nodes,
@@ -94,7 +99,10 @@ async function measured(
     entries: ended.lastIndex - begun.lastIndex,
     refused: seen.refused,
     unknown: seen.unknown,
-    unprovoked_elections: usages.reduce((sum, { electionsStarted }) => sum + electionsStarted, 0) - 1,
+    elections,
+    disk_stalls: usages.map(({ diskStalls }) => diskStalls),
+    disk_stalls_that_cost_leadership: lostToDisk,
+    unprovoked_elections: Math.max(0, elections - lostToDisk),
     compactions: usages.map(({ compactions }) => compactions),
     processes: samples.map((of, at) => ({ node: at + 1, is_leader: at + 1 === leader.id, ...trendOf(of) })),
   };

@@ -55,6 +55,9 @@ export interface Usage {
   readonly turns: number;
   readonly lateTicks: number;
   readonly electionsStarted: number;
+  readonly diskStalls: number;
+  /** Times that this node, as leader, gave up its place right after its disk hung. */
+  readonly stallsThatCostLeadership: number;
   readonly snapshotsTaken: number;
   readonly snapshotsInstalled: number;
   readonly compactions: number;

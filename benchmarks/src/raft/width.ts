@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { loadavg } from 'node:os';
 import { join } from 'node:path';
+import { pause } from '../chaos/wait.ts';
 import { machineReport } from '../machine.ts';
 import { medianOf } from './median.ts';
 import { oneDecimal, type PhaseResult, type PhaseTimes, runPhase } from './phase.ts';
@@ -18,6 +19,8 @@ export interface WidthOptions {
 const inFlightChoices = [64, 256] as const;
 const snapshotBytes = 1024 * 1024;
 const ratioMax = 1.5;
+/** Each cluster under load before anything is measured: V8 goes on compiling for about as long, and a slow wide cluster for longest. */
+const compiledMs = 10_000;
 
 /** What a commit costs the leader in a small and in a wide cluster, taken in turns. */
 export async function benchWidth(options: WidthOptions, report: (line: string) => void): Promise<object> {
@@ -29,6 +32,7 @@ export async function benchWidth(options: WidthOptions, report: (line: string) =
       const folder = join(directory, String(nodes));
       clusters.push({ nodes, cluster: await RaftCluster.start({ directory: folder, nodes, snapshotBytes }) });
     }
+    for (const { cluster } of clusters) await warmUp(cluster, options.bytes);
     for (let round = 1; round <= options.rounds; round++) {
       for (const inFlight of inFlightChoices) {
         for (const { nodes, cluster } of clusters) {
@@ -57,6 +61,16 @@ export async function benchWidth(options: WidthOptions, report: (line: string) =
     rmSync(directory, { recursive: true, force: true });
   }
   return summary(options, results);
+}
+
+async function warmUp(cluster: RaftCluster, bytes: number): Promise<void> {
+  const { child } = await cluster.settled();
+  await child.ask({
+    kind: 'load',
+    load: { what: 'writes', inFlight: Math.max(...inFlightChoices), bytes, warmUpMs: 0 },
+  });
+  await pause(compiledMs);
+  await child.endLoad();
 }
 
 function summary(options: WidthOptions, results: ReadonlyMap<string, readonly PhaseResult[]>): object {

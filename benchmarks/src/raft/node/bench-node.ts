@@ -16,6 +16,9 @@ import { Load } from './load.ts';
 /** How often the state is made durable, after which the log before it may be compacted. */
 const stateSyncMs = 1_000;
 
+/** A leader whose disk hung hands over within its next few ticks, or hears of another's term. */
+const stallShowsMs = 5_000;
+
 const expectedEvents: readonly string[] = ['leader', 'snapshot-installed'];
 
 interface Parts {
@@ -38,6 +41,8 @@ export class BenchNode {
   readonly #parts: Parts;
   #node: ConsensusNode | undefined;
   #load: Load | undefined;
+  #stalledMs = Number.NEGATIVE_INFINITY;
+  #stallsThatCostLeadership = 0;
 
   static async open(plan: NodePlan): Promise<BenchNode> {
     const stateDirectory = join(plan.directory, 'state');
@@ -124,6 +129,8 @@ export class BenchNode {
 
   /** What a quiet cluster would not have, and a figure is worth less for. */
   #tell(event: string, fields: object): void {
+    if (event === 'disk-stalled') this.#stalledMs = performance.now();
+    if (event === 'not-leader' && performance.now() - this.#stalledMs < stallShowsMs) this.#stallsThatCostLeadership++;
     if (expectedEvents.includes(event)) return;
     process.stderr.write(`bench node ${this.#parts.plan.id}: ${event} ${JSON.stringify(fields)}\n`);
   }
@@ -152,6 +159,8 @@ export class BenchNode {
       turns: status.turns,
       lateTicks: status.lateTicks,
       electionsStarted: status.electionsStarted,
+      diskStalls: status.diskStalls,
+      stallsThatCostLeadership: this.#stallsThatCostLeadership,
       snapshotsTaken: status.snapshotsTaken,
       snapshotsInstalled: status.snapshotsInstalled,
       compactions: status.compactions,
