@@ -7,6 +7,8 @@ const pageSize = 500;
 /** Certificates that are read one by one from each node as well, as a service would. */
 const singleReads = 120;
 const readersPerNode = 12;
+/** For one question: the nodes are busy with each other's pages and with openssl, and what is slow is not lost. */
+const deadlineMs = 60_000;
 
 /**
  * Asks every node for every certificate, as they are stored there; resolves with those that a node doesn't have, or has otherwise
@@ -25,7 +27,7 @@ async function missingFromNode(
   node: DevNode,
   certificates: ReadonlyMap<string, string>,
 ): Promise<readonly string[]> {
-  const clients = doors.map((door) => ({ door, client: clientOf(cluster, node, door) }));
+  const clients = doors.map((door) => ({ door, client: clientOf(cluster, node, door, { deadlineMs }) }));
   try {
     const stored = await storedOn(clients);
     const lost = [...certificates].flatMap(([serial, certificate]) => {

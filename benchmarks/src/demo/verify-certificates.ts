@@ -1,6 +1,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -13,6 +14,8 @@ export interface Verified {
 
 /** Files in one call of openssl: far below the system's limit for arguments, many enough that starting it costs nothing. */
 const filesPerCall = 500;
+/** Commands at once: the nodes are being read meanwhile, on the same cores. */
+const verifiersMax = 2;
 
 /** Verifies certificates (PEM) against the authority, with the openssl command where there is one and with Node's own X509 otherwise. */
 export async function verifyCertificates(authority: string, certificates: readonly string[]): Promise<Verified> {
@@ -24,15 +27,13 @@ export async function verifyCertificates(authority: string, certificates: readon
 async function withOpenssl(authority: string, certificates: readonly string[]): Promise<Verified> {
   const folder = mkdtempSync(join(tmpdir(), 'lockstep-verify-'));
   try {
-    writeFileSync(join(folder, 'ca.pem'), authority);
-    const files = certificates.map((certificate, at) => {
-      writeFileSync(join(folder, `${at}.pem`), certificate);
-      return `${at}.pem`;
-    });
-    const calls: Promise<string>[] = [];
-    for (let at = 0; at < files.length; at += filesPerCall)
-      calls.push(opensslVerify(folder, files.slice(at, at + filesPerCall)));
-    const lines = (await Promise.all(calls)).join('').split('\n');
+    await writeFile(join(folder, 'ca.pem'), authority);
+    const waiting = chunksOf(certificates).entries();
+    const lines: string[] = [];
+    const verifier = async (): Promise<void> => {
+      for (const [at, chunk] of waiting) lines.push(...(await opensslVerify(folder, { at, chunk })));
+    };
+    await Promise.all(Array.from({ length: verifiersMax }, verifier));
     const accepted = lines.filter((line) => line.endsWith(': OK')).length;
     return {
       by: 'openssl',
@@ -44,7 +45,23 @@ async function withOpenssl(authority: string, certificates: readonly string[]): 
   }
 }
 
-function opensslVerify(folder: string, files: readonly string[]): Promise<string> {
+function chunksOf(certificates: readonly string[]): readonly (readonly string[])[] {
+  return Array.from({ length: Math.ceil(certificates.length / filesPerCall) }, (_, at) =>
+    certificates.slice(at * filesPerCall, (at + 1) * filesPerCall),
+  );
+}
+
+/** The lines that the command prints about the certificates of one chunk. */
+async function opensslVerify(
+  folder: string,
+  of: { readonly at: number; readonly chunk: readonly string[] },
+): Promise<readonly string[]> {
+  const files = of.chunk.map((_, at) => `${of.at}-${at}.pem`);
+  for (const [at, certificate] of of.chunk.entries()) await writeFile(join(folder, files[at] ?? ''), certificate);
+  return (await runOpenssl(folder, files)).split('\n');
+}
+
+function runOpenssl(folder: string, files: readonly string[]): Promise<string> {
   return new Promise((resolve, reject) => {
     const child = spawn('openssl', ['verify', '-CAfile', 'ca.pem', ...files], {
       cwd: folder,
