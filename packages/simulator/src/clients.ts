@@ -35,7 +35,7 @@ interface Write {
  * repeat it on another node, as the same request. All that they did and were told is `history`.
  */
 export class Clients {
-  readonly counts = { applied: 0, refused: 0, unknown: 0, repeated: 0, read: 0, readRefused: 0 };
+  readonly counts = { applied: 0, refused: 0, unknown: 0, repeated: 0, read: 0, readRefused: 0, restored: 0 };
   /** By number: those that are under way are unknown so far, those that were refused are gone. */
   readonly #operations = new Map<number, Operation>();
   readonly #options: ClientsOptions;
@@ -67,6 +67,25 @@ export class Clients {
 
   read(node: SimulatedNode, keys: number, done: (isRead: boolean) => void): void {
     this.#read('o', { node, keys }, done);
+  }
+
+  /** Orders, through one node, that every key has what `saved` holds of it: a write of each, all at one place of the log. */
+  restore(node: SimulatedNode, saved: ReadonlyMap<string, string>): void {
+    const { agenda, trace, servers } = this.#options;
+    const mark = `r${this.#tokens++}`;
+    const writes = [...saved].map(([key, value]) => {
+      const write = { client: 'o', request: 0, key, expected: undefined, token: `${mark}=${value}` };
+      const number = this.#called(write);
+      const transaction: Transaction = { id: `${mark}.${key}`, ...write, value: write.token };
+      const done = once((result: WriteResult) => {
+        this.#wrote(number, result);
+        if (result.kind === 'applied') this.counts.restored++;
+      });
+      agenda.after(clientTimeoutMs, () => done({ kind: 'unknown' }));
+      return { transaction, done };
+    });
+    trace.note(agenda.nowMs, 'restore', node.id, mark);
+    servers.restore(node, writes);
   }
 
   #live(client: string, swarm: Swarm, isOver: () => boolean): void {

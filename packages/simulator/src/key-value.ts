@@ -1,5 +1,5 @@
 import { hashBytes, hashNumbers, hashText } from './hashing.ts';
-import { decodeMachineEntry, type Transaction } from './machine-entry.ts';
+import { decodeMachineEntry, decodeRestore, type Transaction } from './machine-entry.ts';
 
 /** What one key holds: who wrote it last, and how often it was written. */
 export interface Value {
@@ -52,6 +52,8 @@ export function applyTo(state: KeyValue, entry: Applicable): readonly Applied[] 
   if (entry.index !== state.index + 1) throw new Error(`entry ${entry.index} applied to a state at ${state.index}`);
   state.index = entry.index;
   state.hash = hashNumbers(state.hash, entry.index, entry.term, hashBytes(entry.data));
+  // Versions go on and sessions stay: what a client was told before is not forgotten.
+  if (entry.type === 'control') return decodeRestore(entry.data).map((write) => run(state, write));
   if (entry.type !== 'transactions') return [];
   const { index, term, timeMs, transactions } = decodeMachineEntry(entry.data);
   if (index !== entry.index || term !== entry.term) {

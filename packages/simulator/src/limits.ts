@@ -19,6 +19,9 @@ export const healedOperations = 10;
 /** A client that hears nothing for so long stops waiting; it does not learn the outcome. */
 export const clientTimeoutMs = 1_000;
 
+/** States that an operator has saved and may restore: old ones and new ones. */
+export const savedStatesMax = 3;
+
 /** How often a client repeats a write whose outcome it does not know. */
 export const retriesMax = 8;
 

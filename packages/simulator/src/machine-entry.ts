@@ -36,6 +36,16 @@ export function encodeMachineEntry(
   return Buffer.from(lines.join('\n'));
 }
 
+/** A control entry: the state is replaced by what was saved of it earlier, one write for each key. */
+export function encodeRestore(writes: readonly Transaction[]): Uint8Array {
+  return Buffer.from(writes.map((write) => Buffer.from(encodeTransaction(write)).toString()).join('\n'));
+}
+
+export function decodeRestore(data: Uint8Array): readonly Transaction[] {
+  const lines = Buffer.from(data.buffer, data.byteOffset, data.length).toString();
+  return lines.split('\n').map(decodeTransaction);
+}
+
 export function decodeMachineEntry(data: Uint8Array): MachineEntry {
   const [head = '', ...lines] = Buffer.from(data.buffer, data.byteOffset, data.length).toString().split('\n');
   const [index, term, timeMs] = head.split(' ').map(Number);

@@ -13,6 +13,7 @@ import {
 import { snapshotChunkBytes, snapshotsKept } from './limits.ts';
 import { encodeMachineEntry } from './machine-entry.ts';
 import type { Random } from './random.ts';
+import { insist } from './violation.ts';
 
 /** What the state machine's disk holds. A crash keeps all of it but the entries after `synced`, of which it keeps some. */
 export interface MachineDisk {
@@ -38,6 +39,10 @@ export interface MachineOptions {
   readonly muchLater: (done: () => void) => void;
   readonly onApply: (entry: CommittedEntry, applied: readonly Applied[], state: KeyValue) => void;
   readonly onInstall: (state: KeyValue, meta: SnapshotMeta) => void;
+  /** Entries were refused, and may be offered again. */
+  readonly onReady: () => void;
+  /** A restored state is in place, and the process gone that put it there. */
+  readonly onRestored: (entry: CommittedEntry, state: KeyValue) => void;
 }
 
 /** The far side of the consensus port on one simulated node. */
@@ -48,6 +53,10 @@ export class Machine implements StateMachine {
   #state: KeyValue;
   #installing: { readonly state: KeyValue; readonly meta: SnapshotMeta } | undefined;
   #snapshotsTaken = 0;
+  /** A restored state is being put in place, up to the switch. */
+  #restoring: CommittedEntry | undefined;
+  /** The last control entry that was offered at its commit. */
+  #controlled = 0;
 
   constructor(options: MachineOptions) {
     this.#options = options;
@@ -72,17 +81,49 @@ export class Machine implements StateMachine {
   }
 
   apply(entries: readonly CommittedEntry[]): boolean {
-    if (this.isSealed) return false;
+    if (this.isSealed || this.#restoring !== undefined) return false;
     for (const entry of entries) {
-      const applied = applyTo(this.#state, entry);
+      // Offered again, after a restore was put in place.
+      if (entry.index <= this.#state.index) continue;
+      if (entry.type === 'control') {
+        this.#restore(entry);
+        return false;
+      }
       this.#disk.unsynced.push(entry);
-      this.#options.onApply(entry, applied, this.#state);
+      this.#apply(entry);
     }
     return true;
   }
 
-  control(): void {
-    // Nothing of this state is unsealed.
+  control({ index }: CommittedEntry): void {
+    insist(
+      'control entries are offered at commit, in order',
+      index > this.#controlled,
+      () => `control entry ${index} was offered after ${this.#controlled}`,
+    );
+    this.#controlled = index;
+  }
+
+  #apply(entry: CommittedEntry): void {
+    this.#options.onApply(entry, applyTo(this.#state, entry), this.#state);
+  }
+
+  /** Nothing that follows is applied before the restored state is in place, durably. */
+  #restore(entry: CommittedEntry): void {
+    insist(
+      'control entries are offered before they are applied',
+      entry.index <= this.#controlled,
+      () => `control entry ${entry.index} came to be applied, and had not been offered`,
+    );
+    this.#restoring = entry;
+    this.#options.muchLater(() => {
+      this.#restoring = undefined;
+      // A snapshot may have overtaken it; and who is sealed is offered it again.
+      if (this.#state.index + 1 !== entry.index || this.isSealed) return;
+      this.#apply(entry);
+      this.#isSynced(copyOf(this.#state));
+      this.#options.onReady();
+    });
   }
 
   /** Fsyncs the state as it is now; `done` is told up to where. */
@@ -138,6 +179,11 @@ export class Machine implements StateMachine {
     if (state === undefined || state.index !== meta.index) return done(false);
     this.#installing = { state, meta };
     this.#options.muchLater(() => {
+      // A restore has brought the state further meanwhile.
+      if (this.#state.index >= meta.index) {
+        this.#installing = undefined;
+        return done(false);
+      }
       this.#switch();
       this.#options.onInstall(state, meta);
       done(true);
@@ -150,7 +196,13 @@ export class Machine implements StateMachine {
 
   /** Leaves the disk as a crash at this moment may: some of what was not synced is lost, a switch of the state is done or not. */
   crash(random: Random): void {
-    if (this.#installing !== undefined && random.chance(0.5)) this.#switch();
+    const { meta } = this.#installing ?? {};
+    if (meta !== undefined && meta.index > this.#state.index && random.chance(0.5)) this.#switch();
+    else if (this.#restoring?.index === this.#state.index + 1 && random.chance(0.5)) {
+      applyTo(this.#state, this.#restoring);
+      this.#isSynced(copyOf(this.#state));
+      this.#options.onRestored(this.#restoring, this.#state);
+    }
     const { unsynced, received } = this.#disk;
     const survived = copyOf(this.#disk.synced);
     for (const entry of unsynced.slice(0, random.below(unsynced.length + 1))) applyTo(survived, entry);

@@ -1,7 +1,7 @@
 import type { CommittedEntry, ProposeOutcome, ReadOutcome } from '@lockstep/core/port';
 import type { Committed } from './check/committed.ts';
 import type { Applied, Outcome, Value } from './key-value.ts';
-import { encodeTransaction, type Transaction } from './machine-entry.ts';
+import { encodeRestore, encodeTransaction, type Transaction } from './machine-entry.ts';
 import type { SimulatedNode } from './simulated-node.ts';
 import { insist } from './violation.ts';
 
@@ -47,21 +47,38 @@ export class Servers {
   }
 
   write(node: SimulatedNode, transaction: Transaction, done: WriteDone): void {
-    node.propose(encodeTransaction(transaction), (outcome) => {
-      switch (outcome.kind) {
-        case 'refused':
-          this.#committed.refused(transaction.id);
-          return done({ kind: 'refused' });
-        case 'unknown':
-          return done({ kind: 'unknown' });
-        case 'appended':
-          this.#waitingAt(node).add({ for: 'write', place: outcome, transaction, done });
-          // A follower may have applied the entry before the leader's answer came.
-          return this.#go(node, node.machine?.state.index ?? 0);
-        default:
-          outcome satisfies never;
-      }
+    node.propose(encodeTransaction(transaction), (outcome) => this.#proposed(node, outcome, { transaction, done }));
+  }
+
+  /** The whole state at once: one control entry, which is so many writes. `done` is called for each. */
+  restore(
+    node: SimulatedNode,
+    writes: readonly { readonly transaction: Transaction; readonly done: WriteDone }[],
+  ): void {
+    node.proposeControl(encodeRestore(writes.map(({ transaction }) => transaction)), (outcome) => {
+      for (const [ordinal, write] of writes.entries())
+        this.#proposed(node, outcome.kind === 'appended' ? { ...outcome, ordinal } : outcome, write);
     });
+  }
+
+  #proposed(
+    node: SimulatedNode,
+    outcome: ProposeOutcome,
+    { transaction, done }: { readonly transaction: Transaction; readonly done: WriteDone },
+  ): void {
+    switch (outcome.kind) {
+      case 'refused':
+        this.#committed.refused(transaction.id);
+        return done({ kind: 'refused' });
+      case 'unknown':
+        return done({ kind: 'unknown' });
+      case 'appended':
+        this.#waitingAt(node).add({ for: 'write', place: outcome, transaction, done });
+        // A follower may have applied the entry before the leader's answer came.
+        return this.#go(node, node.machine?.state.index ?? 0);
+      default:
+        outcome satisfies never;
+    }
   }
 
   read(node: SimulatedNode, key: string, done: (result: ReadResult) => void): void {

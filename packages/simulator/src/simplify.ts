@@ -10,7 +10,7 @@ export interface Simplified {
 }
 
 /** Everything besides the faults' kinds that makes a run hard to read. */
-const others = ['loss', 'late', 'duplicates', 'reordering', 'membership', 'leases', 'repeats'] as const;
+const others = ['loss', 'late', 'duplicates', 'reordering', 'membership', 'leases', 'repeats', 'restores'] as const;
 
 /** Every name that `without` takes: the kinds of faults, and the rest. */
 export function troubles({ every }: Swarm): readonly string[] {
@@ -40,6 +40,7 @@ export function simplify(swarm: Swarm, { without = [], clients, keys }: Simplifi
     duplicateShare: isOff('duplicates') ? calm.duplicateShare : swarm.duplicateShare,
     isReordering: !isOff('reordering') && swarm.isReordering,
     membershipMs: isOff('membership') ? 0 : swarm.membershipMs,
+    restoreMs: isOff('restores') ? 0 : swarm.restoreMs,
     hasLeases: !isOff('leases') && swarm.hasLeases,
     repeatShare: isOff('repeats') ? 0 : swarm.repeatShare,
     clients: clients ?? swarm.clients,

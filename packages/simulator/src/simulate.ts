@@ -11,6 +11,7 @@ import { checkHistory } from './history.ts';
 import { eventsMax } from './limits.ts';
 import { Operators } from './operators.ts';
 import { Random } from './random.ts';
+import { Restores } from './restores.ts';
 import { Servers } from './servers.ts';
 import { type Simplified, simplify } from './simplify.ts';
 import { SimulatedNode } from './simulated-node.ts';
@@ -82,6 +83,7 @@ export class Cluster {
   readonly #seed: number;
   readonly operators: Operators;
   readonly #faults: Faults;
+  readonly #restores: Restores | undefined;
   readonly #world: World;
   #turning: NodeId | undefined;
   #sending: FrameKind = 'driver';
@@ -122,6 +124,10 @@ export class Cluster {
       nodes,
       newNode: (id) => this.#newcomer(id),
     });
+    // A run without restores draws what it drew before there were any.
+    const { clients } = this;
+    this.#restores =
+      swarm.restoreMs === 0 ? undefined : new Restores({ agenda, random: this.random.fork(), clients, nodes, swarm });
     this.#faults = new Faults({ agenda, random: this.random.fork(), trace, nodes, wires: this.wires, network, swarm });
   }
 
@@ -151,10 +157,12 @@ export class Cluster {
       this.#faults.begin();
       this.clients.begin(this.swarm, () => isOver);
       this.operators.begin(this.swarm);
+      this.#restores?.begin();
       this.pass(faultyMs);
       isOver = true;
       this.#faults.stop();
       this.operators.stop();
+      this.#restores?.stop();
       this.finish();
     } catch (error) {
       failure = { ...ruleOf(error), atMs: this.agenda.nowMs };

@@ -117,6 +117,13 @@ export class SimulatedNode {
     });
   }
 
+  proposeControl(data: Uint8Array, done: (outcome: ProposeOutcome) => void): void {
+    const run = this.#run;
+    this.#running?.node.proposeControl(data, (outcome) => {
+      if (this.#isAlive(run)) done(outcome);
+    });
+  }
+
   readIndex(done: (outcome: ReadOutcome) => void): void {
     const run = this.#run;
     this.#running?.node.readIndex((outcome) => {
@@ -275,6 +282,8 @@ export class SimulatedNode {
         checker.installed(this.id, state);
         onInstall(this, meta.index);
       },
+      onRestored: (entry, state) => checker.applied(this.id, entry, state),
+      onReady: () => this.#running?.node.resumeApply(),
     });
   }
 

@@ -34,6 +34,8 @@ export interface Swarm {
   };
   /** The mean time between two wishes to change the membership; 0 for never. */
   readonly membershipMs: number;
+  /** The mean time between two saves or restores of the whole state; 0 for never. */
+  readonly restoreMs: number;
   /** The cores keep leases: nobody reads by them, and they must be right all the same. */
   readonly hasLeases: boolean;
   readonly syncMs: { readonly least: number; readonly more: number };
@@ -119,6 +121,8 @@ export function drawSwarm(random: Random, nodes: number | undefined): Swarm {
     thinkMs: random.pick([10, 40, 150]),
     readShare: random.between(0.1, 0.6),
     keys: 1 + random.below(6),
+    // Drawn last, so that the seeds without it are what they were.
+    restoreMs: maybe(0.25, 1_000, 8_000),
   };
 }
 
@@ -146,6 +150,7 @@ export function healed(swarm: Swarm): Swarm {
     ...swarm,
     every: never,
     membershipMs: 0,
+    restoreMs: 0,
     delayMs: { least: 0.1, more: 0.5 },
     lateShare: 0,
     lossShare: 0,
