@@ -42,17 +42,22 @@ function seeds(count: number): readonly number[] {
   return found;
 }
 
-test('a state that is restored under faults is the same on every node, and what clients saw is explained by it', () => {
+/** Seconds of work; a machine that does ten other things takes minutes. */
+const timeout = 180_000;
+
+test('a state that is restored under faults is the same on every node, and what clients saw is explained by it', {
+  timeout,
+}, () => {
   let restored = 0;
   for (const seed of seeds(3)) {
-    const { failure, counts } = simulate({ seed, seconds: 20 });
+    const { failure, counts } = simulate({ seed, seconds: 12 });
     expect([seed, failure]).toEqual([seed, undefined]);
     restored += counts.restored;
   }
-  expect(restored).toBeGreaterThan(5);
+  expect(restored).toBeGreaterThan(3);
 });
 
-test('a run can do without restores', () => {
+test('a run can do without restores', { timeout }, () => {
   for (const seed of seeds(1)) {
     const simplified = { without: ['restores'] };
     expect(swarmOf({ seed, simplified }).restoreMs).toBe(0);
