@@ -44,6 +44,13 @@ export async function runServer(
     waiting.abort();
     if (node !== undefined) void node.close().then(() => process.exit(0));
   };
+  // A node that waits for a join token has no audit yet, and must not end by this.
+  process.on('SIGHUP', () => {
+    node?.reopenAudit().then(
+      () => log.info('audit-reopened'),
+      (error: unknown) => log.error('audit-not-reopened', faultFields(error)),
+    );
+  });
   onStopSignals({ stop, hurry: () => process.exit(exitHurried) });
   // A development node must not outlive the command that started it, however that ended.
   if (options.stopsWithStdin === true) process.stdin.resume().once('end', () => stop('the starting process ended'));
@@ -52,12 +59,6 @@ export async function runServer(
   node = await openNode(config, log, onFatal);
   // Asked to while it was opened.
   if (waiting.signal.aborted) void node.close().then(() => process.exit(0));
-  process.on('SIGHUP', () => {
-    node?.reopenAudit().then(
-      () => log.info('audit-reopened'),
-      (error: unknown) => log.error('audit-not-reopened', faultFields(error)),
-    );
-  });
 }
 
 if (import.meta.main) {
