@@ -9,6 +9,7 @@ import { KeptNodes } from './kept-nodes.fixture.ts';
 // Three nodes whose configurations name each other take in a fourth by a token, and one of the three leaves.
 const cluster = new KeptNodes();
 const withinMs = 240_000;
+const askEveryMs = 50;
 let files: ClusterFiles;
 let old: readonly NodeProcess[] = [];
 
@@ -26,7 +27,11 @@ async function call(
 }
 
 async function until<T>(ask: () => Promise<T | undefined>): Promise<T> {
-  for (const deadline = performance.now() + withinMs / 3; ; await new Promise((resolve) => setTimeout(resolve, 50))) {
+  for (
+    const deadline = performance.now() + withinMs / 3;
+    ;
+    await new Promise((resolve) => setTimeout(resolve, askEveryMs))
+  ) {
     const found = await ask().catch((error: unknown) => {
       if (performance.now() > deadline) throw error;
     });
