@@ -86,6 +86,8 @@ describe('exit code 1: wrong use, nothing is sent', () => {
     ['kv put secret/a b=@/nowhere', 'cannot read the file /nowhere (ENOENT)'],
     ['kv put secret/a @/nowhere', 'cannot read the file /nowhere (ENOENT)'],
     ['kv undelete secret/a', "required option '--versions <numbers>' not specified"],
+    ['operator raft autopilot set-config', 'give at least one setting'],
+    ['cluster autopilot config x', '"x" must be of the form key=value'],
     ['write secret/a', 'give key=value fields, or --force for none'],
     ['token revoke', 'give a token, or --self for your own'],
     ['login', 'no token was given'],
@@ -400,6 +402,57 @@ describe('login', () => {
     expect(got).toMatchObject({ code: 0, out: '', err: '' });
     expect((await lockstep('login -no-store -field=token_policies hvs.new')).out).toBe('["p"]');
     expect(existsSync(file())).toBe(false);
+  });
+});
+
+describe('autopilot', () => {
+  const settings = { cleanup_dead_servers: false, min_quorum: 3, server_stabilization_time: '10s' };
+  const path = 'sys/storage/raft/autopilot/configuration';
+
+  test.each(['cluster autopilot config', 'operator raft autopilot get-config'])(
+    '%s shows the settings',
+    async (line) => {
+      answer = () => reply(settings);
+      const got = await lockstep(line);
+      expect(got).toMatchObject({ code: 0, request: { operation: 'read', path } });
+      expect(got.out).toMatch(/server_stabilization_time +10s/);
+    },
+  );
+
+  test.each([
+    ['cluster autopilot config min_quorum=3 cleanup_dead_servers=true', 0],
+    ['operator raft autopilot set-config -min-quorum=3 -cleanup-dead-servers=true', 0],
+  ])('%s changes those that are given', async (line, code) => {
+    answer = ({ operation }) => (operation === 'write' ? reply() : reply(settings));
+    const got = await lockstep(line);
+    expect(got.code).toBe(code);
+    expect(asked[0]).toMatchObject({
+      operation: 'write',
+      path,
+      data: { min_quorum: '3', cleanup_dead_servers: 'true' },
+    });
+  });
+
+  test('tells how the members are, and what ails them', async () => {
+    const server = {
+      status: 'voter',
+      last_contact: '20ms',
+      last_index: 7,
+      healthy: true,
+      stable_since: 'noon',
+      ailment: '',
+    };
+    const servers = {
+      1: { ...server, id: '1', name: 'a' },
+      2: { ...server, id: '2', name: 'b', healthy: false, ailment: 'its disk is full' },
+    };
+    answer = () => reply({ servers, healthy: false, failure_tolerance: 1, held_by: 'a restore is under way' });
+    const { code, out } = await lockstep('cluster autopilot state');
+    expect(code).toBe(0);
+    expect(out).toMatch(/1 +a +voter +20ms +7 +since noon/);
+    expect(out).toMatch(/2 +b +voter +20ms +7 +no: its disk is full/);
+    expect(out).toContain('The cluster is not healthy: 1 healthy voters may be lost.');
+    expect(out).toContain('Nothing is changed now: a restore is under way.');
   });
 });
 

@@ -4,6 +4,7 @@ import { Command, CommanderError, Option } from 'commander';
 import { command, connector } from './command.ts';
 import { anyPathCommands } from './commands/any-path.ts';
 import { clusterCommand } from './commands/cluster.ts';
+import { raftAutopilotCommand } from './commands/cluster-autopilot.ts';
 import { devCommand } from './commands/dev.ts';
 import { kvCommand } from './commands/kv.ts';
 import { loginCommand } from './commands/login.ts';
@@ -72,7 +73,10 @@ function buildProgram(terminal: Terminal, exitWith: (code: number) => void): Com
     secretsCommand(connect),
     snapshotCommand(connect, terminal),
     ...anyPathCommands(connect),
-    operatorCommand([...sealCommands(connect), raftCommand(snapshotCommand(connect, terminal))]),
+    operatorCommand([
+      ...sealCommands(connect),
+      raftCommand([snapshotCommand(connect, terminal), raftAutopilotCommand(connect)]),
+    ]),
     version,
   ])
     program.addCommand(made);
@@ -91,13 +95,19 @@ Examples:
 
 /** Where Vault's users look for them. */
 function operatorCommand(commands: readonly Command[]): Command {
-  const operator = command('operator', 'init, unseal, seal and snapshots under the names that Vault gives them', []);
+  const operator = command(
+    'operator',
+    'init, unseal, seal, snapshots and autopilot under the names that Vault gives them',
+    [],
+  );
   for (const made of commands) if (made.name() !== 'status') operator.addCommand(made);
   return operator;
 }
 
-function raftCommand(snapshot: Command): Command {
-  return command('raft', 'snapshots', ['lockstep operator raft snapshot save backup.snapshot']).addCommand(snapshot);
+function raftCommand(commands: readonly Command[]): Command {
+  const raft = command('raft', 'snapshots and autopilot', ['lockstep operator raft snapshot save backup.snapshot']);
+  for (const made of commands) raft.addCommand(made);
+  return raft;
 }
 
 function versionCommand(terminal: Terminal): Command {

@@ -24,6 +24,11 @@ export interface AuditedAs {
   readonly mount: { readonly engine: { readonly kind: string }; readonly view: { readonly path: string } } | undefined;
 }
 
+/** What a request asks, whether it came by a door or is autopilot's own. */
+export type AskedOf = Pick<DoorRequest, 'requestId' | 'operation' | 'path' | 'data' | 'remoteAddress' | 'token'> & {
+  readonly door: DoorRequest['door'] | 'autopilot';
+};
+
 /** One request's two audit lines: before the work, and before the answer. Each resolves once a sink holds its line. */
 export interface AuditedRequestLines {
   readonly request: (as: AuditedAs) => Promise<void>;
@@ -54,7 +59,7 @@ export class AuditedRequests {
     return this.#trail.sinkFailures;
   }
 
-  begin(request: DoorRequest): AuditedRequestLines {
+  begin(request: AskedOf): AuditedRequestLines {
     let asked: string | undefined;
     let fingerprints: Fingerprints | undefined;
     // Those of the beginning, so that the request that seals this node gets its second line too.
@@ -157,7 +162,7 @@ function refusedWith(refusal: RefusedRequest['refusal']): AuditedResponse {
   return { kind: 'refused', error: [refusal.code, ...refusal.messages].join(': ') };
 }
 
-function auditedRequest(request: DoorRequest, as: AuditedAs | undefined): AuditedRequest {
+function auditedRequest(request: AskedOf, as: AuditedAs | undefined): AuditedRequest {
   return {
     id: request.requestId,
     operation: request.operation,

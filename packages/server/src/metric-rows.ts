@@ -1,4 +1,5 @@
 // What a node tells of itself when it is scraped: one row for each metric without labels.
+import type { AutopilotCounts } from './members/autopilot-steps.ts';
 import type { DiskSpace } from '@lockstep/core/free-space';
 import type { DriverStatus } from '@lockstep/core/node';
 import type { DiskLevel } from '@lockstep/core/peers/node-report';
@@ -18,6 +19,7 @@ export interface MetricsSource {
   readonly isStateDamaged: () => number;
   readonly scrubPasses: () => number;
   readonly scrubbedBytes: () => number;
+  readonly autopilotSteps: () => AutopilotCounts;
 }
 
 export type Row = readonly [name: string, help: string, value: () => number];
@@ -56,6 +58,7 @@ export function counters(source: MetricsSource): readonly Row[] {
     ['lockstep_state_scrubbed_bytes_total', 'What was read for it', source.scrubbedBytes],
     ['lockstep_log_disk_stalls_total', 'Times that a write of the log hung', () => status().diskStalls],
     ['lockstep_audit_sink_failures_total', 'Audit lines that a sink did not take', sinkFailures],
+    ...autopilotCounters(source),
     ['lockstep_swept_keys_total', 'What was over and has been removed from the state', source.keysSwept],
     ['vault_raft_apply', 'As lockstep_raft_committed_entries_total', () => status().committedEntries],
     [
@@ -71,12 +74,42 @@ export function counters(source: MetricsSource): readonly Row[] {
   ];
 }
 
+function autopilotCounters({ autopilotSteps }: MetricsSource): readonly Row[] {
+  return [
+    ['lockstep_autopilot_promotions_total', 'Learners that autopilot promoted here', () => autopilotSteps().promoted],
+    ['lockstep_autopilot_removals_total', 'Dead members that autopilot removed here', () => autopilotSteps().removed],
+    [
+      'lockstep_autopilot_failed_steps_total',
+      'Changes that autopilot began here and that came to nothing',
+      () => autopilotSteps().failed,
+    ],
+  ];
+}
+
+/** What only a leader knows: no number elsewhere, so that no alert takes a follower for an unhealthy cluster. */
+function autopilotGauges({ status }: MetricsSource): readonly Row[] {
+  const health = (): DriverStatus['clusterHealth'] => status().clusterHealth;
+  const healthy = (): number => (health() === undefined ? Number.NaN : Number(health()?.isHealthy === true));
+  const tolerance = (): number => health()?.failureTolerance ?? Number.NaN;
+  return [
+    ['lockstep_autopilot_healthy', '1 where every member is healthy; NaN on all but the leader', healthy],
+    [
+      'lockstep_autopilot_failure_tolerance',
+      'Healthy voters that may be lost before there is no quorum; NaN on all but the leader',
+      tolerance,
+    ],
+    ['vault_autopilot_healthy', 'As lockstep_autopilot_healthy', healthy],
+    ['vault_autopilot_failure_tolerance', 'As lockstep_autopilot_failure_tolerance', tolerance],
+  ];
+}
+
 /** What is so now. */
 export function gauges(source: MetricsSource): readonly Row[] {
   const isUnsealed = (): number => Number(!source.isSealed());
   return [
     ...raftGauges(source),
     ...diskGauges(source),
+    ...autopilotGauges(source),
     ['lockstep_writes_waiting', 'Requests waiting for their write to be applied', source.waitingWrites],
     ['lockstep_state_pending_bytes', 'Applied to the state and not yet written to disk', source.statePendingBytes],
     ['lockstep_audit_queue', 'Audit lines not yet held by a sink', source.auditQueue],

@@ -21,7 +21,10 @@ function of(metrics: readonly Metric[], type: string): readonly Metric[] {
 }
 
 function gaugeRows({ name, values }: Metric): readonly Json[] {
-  return values.map(({ value, labels }) => ({ Name: name, Value: value, Labels: textLabels(labels) }));
+  // JSON knows no NaN: what this node can't tell is left out.
+  return values
+    .filter(({ value }) => Number.isFinite(value))
+    .map(({ value, labels }) => ({ Name: name, Value: value, Labels: textLabels(labels) }));
 }
 
 function counterRows({ name, values }: Metric): readonly Json[] {

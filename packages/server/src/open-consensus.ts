@@ -1,4 +1,5 @@
 import { randomInt } from 'node:crypto';
+import type { AutopilotHost } from '@lockstep/core/autopilot/autopilot';
 import { type OpenedLog, openLevelLog } from '@lockstep/core/log/level-log';
 import { type ConsensusNode, startNode } from '@lockstep/core/node';
 import { openGrpcPeers } from '@lockstep/core/peers/grpc-peers';
@@ -23,6 +24,7 @@ interface ConsensusParts {
   readonly restores: Restores;
   readonly directory: DataDirectory;
   readonly disk: NodeDisk;
+  readonly autopilot: AutopilotHost;
   /** A log is begun where none is. */
   readonly mayBegin: boolean;
 }
@@ -58,7 +60,7 @@ export async function openConsensus(parts: ConsensusParts): Promise<OpenConsensu
 
 /** From here on the driver closes what was opened for it. */
 async function startConsensus(
-  { config, machine, restores, disk, log, onFatal, wallMs }: ConsensusParts,
+  { config, machine, restores, disk, autopilot, log, onFatal, wallMs }: ConsensusParts,
   { stored, store, identity }: OpenedLog,
   begun: AsyncDisposableStack,
 ): Promise<OpenConsensus> {
@@ -99,6 +101,7 @@ async function startConsensus(
     diskSpace: disk.diskSpace,
     memory: disk.memory,
     onQuarantine: disk.onQuarantine,
+    autopilot,
     ...(disk.quarantine === undefined ? {} : { quarantine: disk.quarantine }),
   });
   restores.connect({ pull: pullSnapshot, others: () => otherMembers(consensus) });

@@ -1,4 +1,5 @@
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
+import { rootNamespace } from '@lockstep/contract/ids';
 import type { AutoSeal } from '@lockstep/contract/seal';
 import type { ConsensusNode } from '@lockstep/core/node';
 import type { PullSnapshot } from '@lockstep/core/peers/snapshot-transfer';
@@ -18,6 +19,7 @@ import { Host } from './host.ts';
 import { stateSyncMs } from './limits.ts';
 import { faultFields, type Log } from './log.ts';
 import { Machine } from './machine.ts';
+import { AutopilotSteps, systemStateOf } from './members/autopilot-steps.ts';
 import { founderAuthorityOf, joinContextOf } from './members/open-members.ts';
 import type { MetricsSource } from './metric-rows.ts';
 import { Metrics } from './metrics.ts';
@@ -92,8 +94,10 @@ async function openParts(parts: NodeParts): Promise<OpenNode> {
     { directory: dataDirectory, parts: diskParts, config: diskConfig, log, setTimer, freeBytes },
     opened,
   );
+  const autopilot = autopilotOf(own, log);
   const { consensus, pull } = await openConsensus({
     ...parts,
+    autopilot,
     machine,
     restores: snapshots.restores,
     directory,
@@ -118,7 +122,20 @@ async function openParts(parts: NodeParts): Promise<OpenNode> {
   const scrubber = scrubberOf(own, log);
   opened.defer(() => scrubber.close());
   wake.differs = () => scrubber.hurry();
-  return await openDoors({ ...parts, ...own, pull, consensus, scrubber });
+  return await openDoors({ ...parts, ...own, pull, consensus, scrubber, autopilot });
+}
+
+function autopilotOf({ state, keeper, snapshots }: OwnParts, log: Log): AutopilotSteps {
+  return new AutopilotSteps({
+    state: systemStateOf({
+      isReadable: () => !keeper.isSealed && state.integrity.damage === undefined,
+      state: (mount) => state.mountState(rootNamespace, mount),
+    }),
+    isRestoring: () => snapshots.restores.pending !== undefined,
+    newId: randomUUID,
+    nowMs: () => performance.now(),
+    log,
+  });
 }
 
 /** As far as this node was told before it had a log. */
@@ -228,6 +245,7 @@ interface DoorParts {
   readonly autoSeal: AutoSeal | undefined;
   readonly consensus: ConsensusNode;
   readonly scrubber: StateScrubber;
+  readonly autopilot: AutopilotSteps;
   readonly log: Log;
   readonly wallMs: () => number;
   readonly metrics: Metrics;
@@ -235,7 +253,7 @@ interface DoorParts {
 }
 
 async function openDoors(parts: DoorParts): Promise<OpenNode> {
-  const { config, state, positions, keeper, consensus, scrubber, log, wallMs, metrics, opened } = parts;
+  const { config, state, positions, keeper, consensus, log, wallMs, metrics, opened } = parts;
   const offload = new Offload();
   opened.defer(() => offload.close());
   const audit = await openAudit(config, keeper, { log, wallMs });
@@ -244,9 +262,10 @@ async function openDoors(parts: DoorParts): Promise<OpenNode> {
     log.error('request-fault', { request: request.requestId, ...faultFields(error) });
   const members = { clusterId: config.clusterId, founderAuthority: founderAuthorityOf(config) };
   const host = new Host({ state, consensus, positions, audit, offload, random: pooledRandom(), members, logFault });
+  parts.autopilot.connect(host);
   const sweeper = sweeperOf({ keeper, consensus, host, log });
   opened.defer(() => sweeper.close());
-  metrics.watch(measured({ state, consensus, keeper, positions, audit, offload, sweeper, scrubber }));
+  metrics.watch(measured({ ...parts, audit, offload, sweeper }));
   const node: NodeContext = {
     config,
     keeper,
@@ -311,14 +330,14 @@ function sweeperOf(of: Pick<DoorParts, 'keeper' | 'consensus' | 'log'> & { reado
   });
 }
 
-interface Measured extends Pick<DoorParts, 'state' | 'consensus' | 'keeper' | 'positions'> {
+interface Measured extends Pick<DoorParts, 'state' | 'consensus' | 'keeper' | 'positions' | 'scrubber' | 'autopilot'> {
   readonly audit: AuditedRequests;
   readonly offload: Offload;
   readonly sweeper: Sweeper;
-  readonly scrubber: StateScrubber;
 }
 
-function measured({ state, consensus, keeper, positions, audit, offload, sweeper, scrubber }: Measured): MetricsSource {
+function measured(of: Measured): MetricsSource {
+  const { state, consensus, keeper, positions, audit, offload, sweeper, scrubber, autopilot } = of;
   return {
     status: () => consensus.status(),
     isSealed: () => keeper.isSealed,
@@ -332,6 +351,7 @@ function measured({ state, consensus, keeper, positions, audit, offload, sweeper
     isStateDamaged: () => Number(state.integrity.damage !== undefined),
     scrubPasses: () => scrubber.passes,
     scrubbedBytes: () => scrubber.bytes,
+    autopilotSteps: () => autopilot.counts,
   };
 }
 

@@ -6,6 +6,7 @@ import { localFailure } from '../failure.ts';
 import { wholeNumber } from '../option-values.ts';
 import { grid, json, printAnswer, spelled } from '../output.ts';
 import type { Terminal } from '../terminal.ts';
+import { autopilotCommand } from './cluster-autopilot.ts';
 import { foundCommand } from './cluster-disk.ts';
 import { recoverCommand } from './cluster-recover.ts';
 
@@ -28,6 +29,7 @@ export function clusterCommand(connect: Connect, terminal: Terminal): Command {
     change(connect, { name: 'remove', summary: 'remove a node for good', done: 'is no member any more' }),
     transfer(connect),
     leave(connect),
+    autopilotCommand(connect),
     recoverCommand(terminal),
   ])
     made.addCommand(one);

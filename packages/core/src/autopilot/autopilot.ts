@@ -116,7 +116,7 @@ export class Autopilot {
       this.#watch.members.map(({ node, ailment }) => ({ node, isHealthy: ailment === undefined })),
     );
     if (host.heldBy() !== undefined) return undefined;
-    const { mayVote } = host;
+    const mayVote = (node: NodeId): boolean => host.mayVote(node);
     return nextStep({ view, watch: this.#watch, rules, changeRules: this.#changeRules, mayVote });
   }
 
@@ -129,7 +129,7 @@ export class Autopilot {
     const { core, host, enter, log } = this.#options;
     const begun = { step, term: core.term, deadlineMs: nowMs + autopilotBeginMs, isProposed: false };
     this.#underWay = begun;
-    log('autopilot-step', { step: step.kind, node: step.node, reason: step.reason });
+    log('autopilot-step', { step: step.kind, member: step.node, reason: step.reason });
     host.begin(step, (mayBe) => enter(() => this.#goOn(begun, mayBe)));
   }
 
@@ -171,7 +171,7 @@ export class Autopilot {
     this.#underWay = undefined;
     if (outcome.kind !== 'changed') this.#restUntilMs = clock.nowMs() + autopilotRetryMs;
     const why = outcome.kind === 'refused' || outcome.kind === 'dropped' ? { reason: outcome.text } : {};
-    log('autopilot-outcome', { step: step.kind, node: step.node, outcome: outcome.kind, ...why });
+    log('autopilot-outcome', { step: step.kind, member: step.node, outcome: outcome.kind, ...why });
     host.ended(step, outcome);
   }
 }

@@ -48,7 +48,7 @@ function nextPromotion(of: AutopilotCase): AutopilotStep | undefined {
     .find(({ node }) => isAllowed(of, { kind: 'add-voter', node }, 1) && isQuorum(of, [...voters, node]));
   if (ready === undefined) return undefined;
   const { node, stableMs } = ready;
-  const reason = `node ${node} has been healthy for ${stableMs} ms, and is meant to vote`;
+  const reason = `node ${node} has been healthy for ${Math.round(stableMs)} ms, and is meant to vote`;
   return { kind: 'promote', node, membershipIndex: indexOf(view.membership), reason };
 }
 
@@ -64,7 +64,7 @@ function nextRemoval(of: AutopilotCase): AutopilotStep | undefined {
     .find((member) => mayRemove(of, member));
   if (gone === undefined) return undefined;
   const { node, silentMs } = gone;
-  const reason = `node ${node} has not been heard for ${silentMs} ms, more than the ${rules.deadMs} ms of the dead`;
+  const reason = `node ${node} has not been heard for ${Math.round(silentMs)} ms, more than the ${rules.deadMs} ms of the dead`;
   return { kind: 'remove', node, membershipIndex: indexOf(view.membership), reason };
 }
 

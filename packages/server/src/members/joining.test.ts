@@ -12,6 +12,8 @@ let second: KeptNode;
 
 beforeAll(async () => {
   first = await cluster.found('node-1');
+  // Only the tests promote.
+  await first.data('POST', 'sys/storage/raft/autopilot/configuration', { server_stabilization_time: '24h' });
   second = await cluster.make('node-2');
 }, withinMs);
 afterAll(() => cluster.close(), withinMs);

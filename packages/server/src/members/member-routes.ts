@@ -11,6 +11,7 @@ import type { ReadableState } from '@lockstep/contract/state';
 import { readAutopilot, readIntent } from '@lockstep/engine-system/cluster-state';
 import { systemFacts, type SystemFact } from '@lockstep/engine-system/facts';
 import { askMembers } from './ask-leader.ts';
+import { askAutopilot, autopilotReply } from './autopilot-state.ts';
 import { type ChangeParts, changeMember, transferLeadership } from './change-members.ts';
 import { joinRoutes, type JoinRouteParts } from './join-routes.ts';
 import { membersReply } from './member-replies.ts';
@@ -135,6 +136,15 @@ function vaultRoutes(of: MemberRouteParts): readonly Route<SystemFact>[] {
       summary: 'The members, in the form of Vault',
       fields: {},
       handle: async () => ({ reply: { data: raftConfiguration(await askMembers(of.consensus)) } }),
+    }),
+    route({
+      operation: 'read',
+      path: 'storage/raft/autopilot/state',
+      summary: 'How the members are, as the leader’s autopilot sees them',
+      fields: {},
+      handle: async ({ state, now }) => ({
+        reply: { data: autopilotReply(await askAutopilot(of.consensus), { settings: readAutopilot(state), now }) },
+      }),
     }),
     changeRoute('remove-peer', 'remove', 'As cluster/remove'),
     changeRoute('promote', 'add-voter', 'As cluster/promote'),

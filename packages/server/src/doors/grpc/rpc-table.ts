@@ -37,6 +37,9 @@ export const rpcTable: { readonly [service: string]: { readonly [method: string]
     ListInvites: { operation: 'list', path: 'sys/cluster/invites' },
     RevokeInvite: { operation: 'delete', path: 'sys/cluster/invites/{id}' },
     Join: { operation: 'write', path: 'sys/cluster/join' },
+    AutopilotState: { operation: 'read', path: 'sys/storage/raft/autopilot/state' },
+    AutopilotConfiguration: { operation: 'read', path: 'sys/storage/raft/autopilot/configuration' },
+    ConfigureAutopilot: { operation: 'write', path: 'sys/storage/raft/autopilot/configuration' },
   },
   'lockstep.kv.v1.KvService': {
     Put: kv('write', 'data/{path*}'),
