@@ -38,7 +38,7 @@ describe('a node is not let in', { timeout: withinMs }, () => {
     stranger = await cluster.make('stranger');
     stranger.process.start();
     await stranger.until('it waits', async () => String(await handed(stranger, 'none')).includes('join token'));
-  });
+  }, withinMs);
 
   test('with a token that is none, was cut, or has another secret or authority', async () => {
     const { token } = await invited();
