@@ -14,7 +14,7 @@ import { authorityKey, invitePrefix } from '@lockstep/engine-system/keys';
 import { storedInvite, type StoredInvite } from '@lockstep/engine-system/stored-invites';
 import { newNodeId } from './found-cluster.ts';
 import { encodeJoinToken, joinKey } from './join-token.ts';
-import { invitesMax, joinAddressesMax, joinSecretBytes } from './limits.ts';
+import { invitesKept, invitesMax, joinAddressesMax, joinSecretBytes } from './limits.ts';
 import { planReply } from './member-replies.ts';
 
 export interface InviteParts {
@@ -35,7 +35,8 @@ export interface InviteFields {
 /** Makes a token that one node may join with. The token is told once, and kept nowhere. */
 export async function invite(call: Call, parts: InviteParts, fields: InviteFields): Promise<Decision<SystemFact>> {
   const addresses = doorAddresses(parts);
-  const open = (await readInvites(call)).filter(({ use, expiresMs }) => use === undefined && expiresMs > call.now);
+  const invites = await readInvites(call);
+  const open = invites.filter((made) => isOpen(made, call.now));
   if (open.length >= invitesMax)
     throw new LockstepError(
       'failed-precondition',
@@ -65,6 +66,7 @@ export async function invite(call: Call, parts: InviteParts, fields: InviteField
   return {
     facts: [
       ...(known === undefined ? [{ type: 'clusterAuthorityMade' as const, ...authority }] : []),
+      ...forgetting(invitesToForget(invites, call.now)),
       { type: 'inviteMade', ...made },
     ],
     // Two invitations at once must not make two authorities.
@@ -74,8 +76,26 @@ export async function invite(call: Call, parts: InviteParts, fields: InviteField
   };
 }
 
+/** Those that were used or are over, the earliest first, so that one more may be kept. */
+export function invitesToForget(invites: readonly StoredInvite[], nowMs: number): readonly string[] {
+  const surplus = Math.max(0, invites.length + 1 - invitesKept);
+  return invites
+    .filter((made) => !isOpen(made, nowMs))
+    .toSorted((a, b) => a.expiresMs - b.expiresMs)
+    .slice(0, surplus)
+    .map(({ id }) => id);
+}
+
+function forgetting(ids: readonly string[]): readonly SystemFact[] {
+  return ids.length === 0 ? [] : [{ type: 'invitesForgotten', ids }];
+}
+
+function isOpen({ use, expiresMs }: StoredInvite, nowMs: number): boolean {
+  return use === undefined && expiresMs > nowMs;
+}
+
 export async function readInvites(call: Call): Promise<readonly StoredInvite[]> {
-  const keys = await call.state.keys({ prefix: invitePrefix, limit: 2 * invitesMax });
+  const keys = await call.state.keys({ prefix: invitePrefix, limit: 2 * invitesKept });
   return keys.flatMap((key) => {
     const stored = call.state.get(key);
     return stored === undefined ? [] : [storedInvite.decode(stored)];

@@ -2,6 +2,7 @@ import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { decodeJoinToken, encodeJoinToken } from './join-token.ts';
+import { invitesMax } from './limits.ts';
 import { type KeptNode, KeptNodes } from './kept-nodes.fixture.ts';
 
 // Who is let in, who is not, and what is told before anything is done. Each node is a process of its own.
@@ -107,6 +108,21 @@ test('a join token is nowhere but in its reply: neither in the audit trail, nor 
     for (const encoding of ['hex', 'base64', 'base64url'] as const)
       expect(text).not.toContain(secret.reveal().toString(encoding));
   }
+});
+
+test('as many invitations may be open as there are allowed, and no more', { timeout: withinMs }, async () => {
+  const listed = async (): Promise<readonly unknown[]> => {
+    const { keys } = await first.data('LIST', 'sys/cluster/invites');
+    return Array.isArray(keys) ? keys : [];
+  };
+  const refusals: string[] = [];
+  for (let made = 0; made <= invitesMax && refusals.length === 0; made++) {
+    const { status, text } = await first.call('POST', 'sys/cluster/invite', {});
+    if (status !== 200) refusals.push(text);
+  }
+  expect(refusals).toEqual([expect.stringContaining(`there are ${invitesMax} invitations that nobody has used`)]);
+  for (const id of await listed()) await first.data('DELETE', `sys/cluster/invites/${String(id)}`);
+  expect((await first.call('POST', 'sys/cluster/invite', {})).status).toBe(200);
 });
 
 describe('what would be done is told before', { timeout: withinMs }, () => {

@@ -5,6 +5,9 @@ export const pendingChangeAskMs = 50;
 /** Invitations that are neither used nor over: as many as a large cluster has nodes. */
 export const invitesMax = 64;
 
+/** Invitations that are kept, those that were used or are over included: what an operator may want to look at. */
+export const invitesKept: number = 2 * invitesMax;
+
 /** How long an invitation holds unless the operator says otherwise, and at most: long enough to set a machine up, too short to lie about. */
 export const inviteTtlSeconds = 3_600;
 export const inviteTtlSecondsMax: number = 7 * 86_400;
