@@ -14,6 +14,7 @@ test('names are used once', () => {
 
 test.each([
   [['nonesuch'], 'mutant "nonesuch" does not exist'],
+  [['vote-twice', '--listed'], '--listed is without names'],
   [['--seeds', '0'], '--seeds must be an integer from 1'],
 ])('%j is refused with the usage and exit code 2', async (args, why) => {
   const { code, stderr } = await runProgram('mutants/main.ts', args);

@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
+import { LockstepError } from '@lockstep/contract/errors';
 import { freshSeed, integer, runProgram } from '../arguments.ts';
 import { mutantScoreMin, mutantSeconds, mutantSeedsMax, seedMax } from '../limits.ts';
 import { mutantOf } from '../load-mutant.ts';
@@ -8,11 +9,12 @@ import type { SimulationResult } from '../simulate.ts';
 import type { Mutant } from './mutant.ts';
 import { mutants } from './mutants.ts';
 
-const usage = `usage: npm run mutants -- [NAME …] [--seed N] [--seeds K] [--seconds S] [--threads T] [--json]
+const usage = `usage: npm run mutants -- [NAME … | --listed] [--seed N] [--seeds K] [--seconds S] [--threads T] [--json]
 
 Puts one classic mistake after the other into a copy of the source while it is loaded, and simulates seeds until it is noticed, or
 plays the scenario that shows it. Those with a number are the thirty of the list; exits with 0 if all that were asked for, or at
 least ${mutantScoreMin} of the thirty, were noticed.
+  --listed       the thirty alone
   --seed N       the first seed; default: a fresh one, which is printed
   --seeds K      how many each may take; default ${mutantSeedsMax}
   --seconds S    simulated seconds with faults for each seed; default ${mutantSeconds}
@@ -50,13 +52,16 @@ function readArguments(): Arguments | 'help' {
       seeds: text,
       seconds: text,
       threads: text,
+      listed: { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h', default: false },
     },
   });
   if (values.help) return 'help';
+  if (values.listed && positionals.length > 0) throw new LockstepError('invalid-input', '--listed is without names');
+  const all = values.listed ? mutants.filter(({ listed }) => listed !== undefined) : mutants;
   return {
-    mutants: positionals.length === 0 ? mutants : positionals.map(mutantOf),
+    mutants: positionals.length === 0 ? all : positionals.map(mutantOf),
     isAll: positionals.length === 0,
     seed: integer('seed', values.seed ?? freshSeed(), { least: 0, most: seedMax }),
     seeds: integer('seeds', values.seeds ?? String(mutantSeedsMax), { least: 1, most: 1e6 }),
@@ -70,18 +75,39 @@ async function rowOf(mutant: Mutant, args: Arguments): Promise<Row> {
   const { name, listed, scenario } = mutant;
   if (scenario !== undefined)
     return { name, listed, seeds: 0, caught: await playScenario(scenario, name), seed: undefined };
-  const { seed: first, seeds: count, seconds, threads } = args;
+  for (let first = args.seed; first < args.seed + args.seeds; ) {
+    const lowest = await lowestFailing(mutant.name, first, args);
+    if (lowest === undefined) break;
+    // What fails without the mistake as well says nothing of it.
+    if (!(await isFailing(lowest.seed, args)))
+      return { name, listed, seeds: lowest.seed - args.seed + 1, caught: lowest.failure?.rule, seed: lowest.seed };
+    first = lowest.seed + 1;
+  }
+  return { name, listed, seeds: args.seeds, caught: undefined, seed: undefined };
+}
+
+/** The first seed from `first` on that fails with this mistake. */
+async function lowestFailing(mutant: string, first: number, args: Arguments): Promise<SimulationResult | undefined> {
+  const { seed, seeds, seconds, threads } = args;
   const failed: SimulationResult[] = [];
   const onResult = (result: SimulationResult): boolean => {
     if (result.failure !== undefined) failed.push(result);
     return failed.length === 0;
   };
-  const left = Array.from({ length: count }, (_, at) => first + at).values();
-  await simulateSeeds({ left, seconds, threads, nodes: undefined, mutant: name, onResult });
+  const left = Array.from({ length: seed + seeds - first }, (_, at) => first + at).values();
+  await simulateSeeds({ left, seconds, threads, nodes: undefined, mutant, onResult });
   // Seeds are begun in order, so that all below the lowest that failed have passed, whichever thread was faster.
-  const [lowest] = failed.toSorted((a, b) => a.seed - b.seed);
-  if (lowest === undefined) return { name, listed, seeds: count, caught: undefined, seed: undefined };
-  return { name, listed, seeds: lowest.seed - first + 1, caught: lowest.failure?.rule, seed: lowest.seed };
+  return failed.toSorted((a, b) => a.seed - b.seed)[0];
+}
+
+async function isFailing(seed: number, { seconds }: Arguments): Promise<boolean> {
+  let isFailed = false;
+  const onResult = ({ failure }: SimulationResult): boolean => {
+    isFailed = failure !== undefined;
+    return true;
+  };
+  await simulateSeeds({ left: [seed].values(), seconds, threads: 1, nodes: undefined, mutant: undefined, onResult });
+  return isFailed;
 }
 
 function lineOf({ name, listed, seeds, caught, seed }: Row, what: string): string {
