@@ -96,6 +96,16 @@ export class Machine implements StateMachine {
 
   readonly isDamaged = (): boolean => this.#state.integrity.damage !== undefined;
 
+  /**
+   * The log begins after `index`. A state that ends before has lost entries that nothing here can give back: it is damaged, and another
+   * node's takes its place.
+   */
+  reach(index: LogIndex): void {
+    const { appliedIndex, integrity } = this.#state;
+    if (appliedIndex < index && !this.isDamaged())
+      integrity.markDamaged(`it ends at entry ${appliedIndex}, but the log begins after ${index}`);
+  }
+
   readonly checkpoint: NonNullable<StateMachine['checkpoint']> = () => this.#state.integrity.checkpoint();
 
   readonly digestAt: NonNullable<StateMachine['digestAt']> = (index) => this.#state.integrity.digestAt(index);

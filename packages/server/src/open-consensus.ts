@@ -5,6 +5,7 @@ import { type ConsensusNode, startNode } from '@lockstep/core/node';
 import { openGrpcPeers } from '@lockstep/core/peers/grpc-peers';
 import type { PeerEvents } from '@lockstep/core/peers/peers';
 import type { PullSnapshot } from '@lockstep/core/peers/snapshot-transfer';
+import { membersOf } from '@lockstep/core/raft/membership';
 import type { NodeConfig } from './config.ts';
 import type { DataDirectory } from './data-directory.ts';
 import type { NodeDisk } from './disk/node-disk.ts';
@@ -36,7 +37,7 @@ export interface OpenConsensus {
 
 /** Opens the log and the streams to the other nodes, and starts the driver on them. */
 export async function openConsensus(parts: ConsensusParts): Promise<OpenConsensus> {
-  const { config, onFatal, directory, mayBegin, metrics } = parts;
+  const { config, onFatal, directory, mayBegin, metrics, machine } = parts;
   const voters = config.isJoining ? [] : config.members.map((member) => member.id);
   const membership = { voters, votersOutgoing: [], learners: [], learnersNext: [], autoLeave: false };
   const log = await openLevelLog({
@@ -51,6 +52,8 @@ export async function openConsensus(parts: ConsensusParts): Promise<OpenConsensu
   begun.defer(() => log.store.close());
   try {
     await directory.stamp(log.identity);
+    // A lone node has nobody to fetch a state from: it refuses to start.
+    if (membersOf(log.stored.membership).some((id) => id !== config.node.id)) machine.reach(log.stored.snapshot.index);
     return await startConsensus(parts, log, begun);
   } catch (error) {
     await begun.disposeAsync();

@@ -52,7 +52,7 @@ export async function scanLevelDb(directory: string, rules: ScanRules): Promise<
     expected = nextSequence ?? expected;
     files.push({ file: scanned.file, records: scanned.records, tornTailAt: scanned.tornTailAt });
   }
-  const current = await currentManifest(directory);
+  const current = await currentManifest(directory, names);
   for (const name of names.filter((name) => /^MANIFEST-\d+$/.test(name))) {
     const { file, edits } = await scanFile(join(directory, name), 'manifest');
     if (name === current && rules.tables === 'check') await scanTables(directory, { file, edits });
@@ -69,10 +69,15 @@ async function scanTables(
   }
 }
 
-/** What LevelDB's file CURRENT names; LevelDB itself refuses one that names nothing. */
-async function currentManifest(directory: string): Promise<string | undefined> {
+/** What LevelDB's file CURRENT names. It is only ever replaced as a whole, by one that names a manifest that is on the disk. */
+async function currentManifest(directory: string, names: readonly string[]): Promise<string | undefined> {
+  const file = join(directory, 'CURRENT');
   try {
-    return (await readFile(join(directory, 'CURRENT'), 'utf8')).trimEnd();
+    const name = /^(MANIFEST-\d+)\n$/.exec(await readFile(file, 'utf8'))?.[1];
+    if (name === undefined) throw new LockstepError('damaged', `${file} is damaged: it names no manifest`);
+    if (!names.includes(name))
+      throw new LockstepError('damaged', `${join(directory, name)} is gone, which ${file} names`);
+    return name;
   } catch (cause) {
     if (isMissing(cause)) return undefined;
     throw cause;

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { defaultTimings } from '@lockstep/core/timings';
@@ -141,6 +141,29 @@ test(
     const value = await write(node);
     const lines = await change(node, async (data) => rmSync(join(data, 'state'), { recursive: true }));
     expect(lines).toMatch(/"event":"state-damaged","reason":"it was gone/);
+    expect(await read(node)).toBe(value);
+  },
+  timeoutMs,
+);
+
+test(
+  'a state that ends before its log begins is fetched anew',
+  async () => {
+    const node = other(await cluster.waitForLeader());
+    await write(node);
+    const older = join(directory, 'older-state');
+    await node.process.stop();
+    cpSync(join(home(node), 'data', 'state'), older, { recursive: true });
+    node.process.start({ nodeArguments: cluster.nodeArguments });
+    await cluster.waitUntilReady(node);
+    const value = await write(node);
+    await until(async () => (await read(node)) === value);
+    expect((await cluster.call(node, 'POST', 'sys/storage/raft/compact', {})).status).toBeLessThan(300);
+    const lines = await change(node, async (data) => {
+      rmSync(join(data, 'state'), { recursive: true });
+      cpSync(older, join(data, 'state'), { recursive: true });
+    });
+    expect(lines).toMatch(/"event":"state-damaged","reason":"it ends at entry \d+, but the log begins after \d+"/);
     expect(await read(node)).toBe(value);
   },
   timeoutMs,
