@@ -171,6 +171,8 @@ function acknowledged(core: Core, peer: Progress, index: LogIndex): void {
   const isNews = peer.acknowledge(index);
   // A probe that found what was known already still shows where the logs agree.
   if (!isNews && !(peer.match === index && peer.state === 'probe')) return;
+  // What the peer has, the log goes on from: the snapshot that is being made for it comes too late to be of use.
+  if (peer.isSnapshotWanted && peer.match > 0 && peer.match + 1 >= core.log.firstIndex) peer.isSnapshotWanted = false;
   if (peer.state === 'probe') peer.becomeReplicate();
   else if (peer.state === 'replicate') peer.inflights.freeUpTo(index);
   else if (peer.match + 1 >= core.log.firstIndex) {

@@ -178,6 +178,34 @@ describe('a snapshot', () => {
     expect(cluster.sent.filter(({ type }) => type === 'snapshot')).toEqual([]);
   });
 
+  test('that is no longer needed once the host has it is not sent: the log goes on', () => {
+    const cluster = new TestCluster([1, 2, 3]);
+    cluster.partition([1, 2], [3]);
+    cluster.elect(1);
+    cluster.raft(1).propose([dataOf('a')]);
+    cluster.settle();
+    cluster.node(1).compact();
+    const has = (index: number): void =>
+      cluster.raft(1).step({
+        type: 'append-reply',
+        from: NodeId(3),
+        to: NodeId(1),
+        term: cluster.raft(1).term,
+        index: LogIndex(index),
+        rejected: false,
+        hintIndex: LogIndex(0),
+        hintTerm: Term(0),
+      });
+    // The answer to a leader of an earlier term overtakes the one to the append.
+    has(0);
+    expect(cluster.raft(1).ready().snapshotsWanted).toMatchObject([{ to: 3 }]);
+    has(2);
+    cluster.raft(1).snapshotOffered(NodeId(3), cluster.node(1).takeSnapshot());
+    cluster.settle();
+    expect(stateAt(cluster, 3)).toBe('replicate');
+    expect(cluster.sent.filter(({ type }) => type === 'snapshot')).toEqual([]);
+  });
+
   test('is installed by a restart in between: the log begins after it', () => {
     const cluster = behind();
     cluster.heal();
