@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync, statSync } from 'node:fs';
 import { adminCall } from '@lockstep/server/dev/admin-call';
 import type { DevCluster, DevNode } from '@lockstep/server/dev/dev-cluster';
+import { exitDiskFailed } from '@lockstep/server/exit-codes';
 import { type FaultFile, soundFaultFile, writeFaultFile } from './fault-file.ts';
 import { readyWithinMs, restartAfterMs } from './limits.ts';
 import type { PeerNetwork } from './peer-network.ts';
@@ -25,8 +26,8 @@ export class Arena {
   readonly exits: Exit[] = [];
   /** Exit codes that a fault may cause on a node just now, by its name. */
   readonly #mayExit = new Map<string, readonly number[]>();
-  /** Nodes whose tables may be damaged: LevelDB aborts where it finds keys out of order, and the next start scans them. */
-  readonly #damagedTables = new Set<string>();
+  /** Nodes whose state was damaged. */
+  readonly #damagedStates = new Set<string>();
   readonly #sizeLimits = new Map<string, number>();
   /** Nodes that are to stay down. */
   readonly #held = new Set<string>();
@@ -60,9 +61,9 @@ export class Arena {
     this.#mayExit.set(node.name, codes);
   }
 
-  /** From now on LevelDB may abort on that node. */
-  mayAbort(node: DevNode): void {
-    this.#damagedTables.add(node.name);
+  /** From now on that node may come upon the damage: LevelDB aborts, or a file of the state can't be read; the next start scans it. */
+  mayComeUponDamage(node: DevNode): void {
+    this.#damagedStates.add(node.name);
   }
 
   exitsOf(node: DevNode, how: number | string): number {
@@ -138,8 +139,8 @@ export class Arena {
   }
 
   #ended(node: DevNode, how: number | string): void {
-    const isAbort = how === 'SIGABRT' && this.#damagedTables.has(node.name);
-    const isExpected = isAbort || (typeof how === 'number' && (this.#mayExit.get(node.name) ?? []).includes(how));
+    const isDamage = (how === 'SIGABRT' || how === exitDiskFailed) && this.#damagedStates.has(node.name);
+    const isExpected = isDamage || (typeof how === 'number' && (this.#mayExit.get(node.name) ?? []).includes(how));
     this.exits.push({ node: node.name, how, isExpected });
     const restart = pause(restartAfterMs).then(() => {
       this.#restarts.delete(restart);

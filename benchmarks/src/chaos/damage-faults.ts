@@ -38,7 +38,7 @@ async function damaged(
   how.change(file, arena.random);
   const logged = arena.logBytes(node);
   arena.mayExit(node, [exitOfRefusal]);
-  if (how.folder === 'data/state') arena.mayAbort(node);
+  if (how.folder === 'data/state') arena.mayComeUponDamage(node);
   const before = arena.exitsOf(node, exitOfRefusal);
   arena.start(node);
   const isRefused = (): boolean => arena.exitsOf(node, exitOfRefusal) > before;

@@ -1,11 +1,10 @@
 import { spawnSync } from 'node:child_process';
 import type { DevNode } from '@lockstep/server/dev/dev-cluster';
+import { exitDiskFailed } from '@lockstep/server/exit-codes';
 import type { Arena } from './arena.ts';
 import type { Fault, Injected } from './fault.ts';
 import { comesTrue, pick } from './wait.ts';
 
-/** A node whose disk fails ends with it, and one that is started on such a disk: LevelDB writes when it opens. */
-const exitAfterDiskFault = 74;
 /** No file may grow past this, so every write that appends fails. */
 const fullBytes = 4_096;
 /** A disk that is full has at most this left. */
@@ -39,8 +38,8 @@ async function anyNode(arena: Arena): Promise<DevNode> {
 }
 
 function full(arena: Arena, node: DevNode): Injected {
-  arena.mayExit(node, [exitAfterDiskFault]);
-  const before = arena.exitsOf(node, exitAfterDiskFault);
+  arena.mayExit(node, [exitDiskFailed]);
+  const before = arena.exitsOf(node, exitDiskFailed);
   arena.limitFileSizes(node, fullBytes);
   return ending(arena, { node, before, end: () => arena.limitFileSizes(node, undefined) });
 }
@@ -50,15 +49,15 @@ function fillsUp(arena: Arena): Injected {
   const { smallDisk } = arena;
   const node = arena.nodes.find(({ name }) => name === smallDisk?.node);
   if (smallDisk === undefined || node === undefined) throw new Error('no node has a small disk');
-  arena.mayExit(node, [exitAfterDiskFault]);
-  const before = arena.exitsOf(node, exitAfterDiskFault);
+  arena.mayExit(node, [exitDiskFailed]);
+  const before = arena.exitsOf(node, exitDiskFailed);
   smallDisk.disk.fill(Math.floor(arena.random() * leftBytesMax));
   return ending(arena, { node, before, sign: /"disk":"exhausted"/, end: () => smallDisk.disk.free() });
 }
 
 function failing(arena: Arena, node: DevNode): Injected {
-  arena.mayExit(node, [exitAfterDiskFault]);
-  const before = arena.exitsOf(node, exitAfterDiskFault);
+  arena.mayExit(node, [exitDiskFailed]);
+  const before = arena.exitsOf(node, exitDiskFailed);
   arena.setFaults(node, { disk: { kind: 'failing-sync' } });
   return ending(arena, { node, before, end: () => arena.setFaults(node, {}) });
 }
@@ -74,7 +73,7 @@ interface Ending {
 /** Such a fault shows by the process's end, at the first write that needs the disk. */
 function ending(arena: Arena, { node, before, end, sign }: Ending): Injected {
   const logged = arena.logBytes(node);
-  const exits = (): number => arena.exitsOf(node, exitAfterDiskFault) - before;
+  const exits = (): number => arena.exitsOf(node, exitDiskFailed) - before;
   const isSeen = (): boolean => sign?.test(arena.logSince(node, logged)) === true;
   return {
     target: node.name,
@@ -83,7 +82,7 @@ function ending(arena: Arena, { node, before, end, sign }: Ending): Injected {
       end();
       await arena.untilReady(node);
       arena.mayExit(node, []);
-      if (exits() > 0) return `${exits()} exits with ${exitAfterDiskFault}`;
+      if (exits() > 0) return `${exits()} exits with ${exitDiskFailed}`;
       return isSeen() ? 'the node saw it and took no more entries' : undefined;
     },
   };
