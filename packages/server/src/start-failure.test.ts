@@ -30,6 +30,7 @@ describe('a node that does not start', () => {
     ['a failing disk, in LevelDB\u2019s words', levelDb('Input/output error')],
     ['a failing disk, in LevelDB\u2019s words with musl', levelDb('I/O error')],
     ['a read-only file system, in LevelDB\u2019s words', levelDb('Read-only file system')],
+    ['a table that was cut, in LevelDB\u2019s words', levelDb('Invalid argument')],
   ])('because of %s ends with 74, as docs/disk.md promises, and says what to do', (_what, error) => {
     const { exitCode, message } = startFailure(error);
     expect(exitCode).toBe(74);
