@@ -164,9 +164,11 @@ export class LeaderCalls {
     else done({ kind: 'unknown' });
   }
 
+  /** And nothing besides: of its other steps the word that this node is gone does not tell. */
   #isOwnRemoval(ask: LeaderAsk): boolean {
-    const { id } = this.#options;
-    return ask.kind === 'change' && ask.change.steps.some(({ kind, node }) => kind === 'remove' && node === id);
+    if (ask.kind !== 'change') return false;
+    const [step, ...others] = ask.change.steps;
+    return others.length === 0 && step?.kind === 'remove' && step.node === this.#options.id;
   }
 
   #takeAll(): Waiting[] {
