@@ -71,6 +71,18 @@ describe('the memory network', () => {
     expect(sent).toHaveLength(1);
   });
 
+  test('nothing of an earlier run of a node arrives once its next one was heard', () => {
+    const { net, sent } = network();
+    const b = join(net, n2);
+    const before = join(net, n1);
+    for (const position of [1, 2]) before.peers.send(n2, [heartbeat(n1, n2, position)]);
+    net.leave(n1);
+    join(net, n1).peers.send(n2, [heartbeat(n1, n2, 3)]);
+    const [first, late, next] = sent;
+    for (const delivery of [first, next, late]) delivery?.arrive();
+    expect(b.received).toEqual([1, 3].map((position) => heartbeat(n1, n2, position)));
+  });
+
   test('a broken connection is told to both ends; a node outside the membership gets nothing', async () => {
     const { net, sent } = network();
     const a = join(net, n1);

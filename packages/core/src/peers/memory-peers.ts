@@ -32,6 +32,8 @@ export interface MemoryEndpoint {
 
 interface Member {
   readonly node: NodeId;
+  /** Counts the runs on this network. */
+  readonly run: number;
   readonly events: PeerEvents;
   readonly snapshots: SnapshotSource;
   /** Of its disk; undefined where it shows none. */
@@ -43,6 +45,8 @@ interface Member {
   readonly greeted: WeakSet<Member>;
   /** Those whose incarnation it has seen. */
   readonly seen: WeakSet<Member>;
+  /** The newest run of each node that it has heard. */
+  readonly heard: Map<NodeId, number>;
 }
 
 interface Pull {
@@ -61,6 +65,11 @@ function isOtherDisk(known: PeerAddress, member: Member): boolean {
   );
 }
 
+/** As on a real stream, which a node opens to a peer's next run only when the last one's is closed: then nothing of that one arrives. */
+function isOver(sender: Member, target: Member): boolean {
+  return sender.run < (target.heard.get(sender.node) ?? 0);
+}
+
 /**
  * A network of nodes in one process, on which the caller decides when, whether and how often each frame arrives. Frames are
  * encoded and decoded as on a real stream.
@@ -68,6 +77,7 @@ function isOtherDisk(known: PeerAddress, member: Member): boolean {
 export class MemoryNetwork {
   readonly #deliver: (delivery: MemoryDelivery) => void;
   readonly #members = new Map<NodeId, Member>();
+  #runs = 0;
 
   /** `deliver` may call `arrive` at once, later or never, but must not do so within `send` if the nodes' loops are not reentrant. */
   constructor(deliver: (delivery: MemoryDelivery) => void) {
@@ -78,8 +88,8 @@ export class MemoryNetwork {
   join(node: NodeId, events: PeerEvents, snapshots: SnapshotSource, incarnation?: number): MemoryEndpoint {
     assert(!this.#members.has(node), `node ${node} is already on the network`);
     const nothing = { pulls: new Set<Pull>(), peers: new Map(), buried: nobodyBuried };
-    const met = { greeted: new WeakSet<Member>(), seen: new WeakSet<Member>() };
-    const member: Member = { node, events, snapshots, incarnation, ...nothing, ...met };
+    const met = { greeted: new WeakSet<Member>(), seen: new WeakSet<Member>(), heard: new Map<NodeId, number>() };
+    const member: Member = { node, run: ++this.#runs, events, snapshots, incarnation, ...nothing, ...met };
     this.#members.set(node, member);
     const peers: Peers = {
       send: (to, messages) => this.#send(member, to, messages),
@@ -130,7 +140,8 @@ export class MemoryNetwork {
     for (const { messages: together } of frames) {
       const frame = encodeMessages(together);
       this.#deliverTo(target, { from: sender.node, kind: 'messages', frame }, () => {
-        if (!this.#isAdmitted(sender, target)) return;
+        if (isOver(sender, target) || !this.#isAdmitted(sender, target)) return;
+        target.heard.set(sender.node, sender.run);
         const decoded = decodeMessages(frame);
         requireSender(decoded, { from: sender.node, to });
         target.events.onMessages(sender.node, decoded);
