@@ -3,6 +3,7 @@ import { isCorruption } from '@lockstep/core/log/leveldb-error';
 import type { RecordSealer } from '@lockstep/seal/record-sealer';
 import { cacheBytesMax } from './limits.ts';
 import { absentCell, PlaintextCache } from './plaintext-cache.ts';
+import { damagedState } from './state-damage.ts';
 import { openCell, type StoredCell } from './stored-value.ts';
 
 export interface CellReaderOptions {
@@ -30,7 +31,7 @@ export class CellReader {
     return cell;
   }
 
-  /** Refuses with `sealed` on a sealed node, and with `damaged`, after telling so, what doesn't open. */
+  /** Refuses with `sealed` on a sealed node, and with `unavailable`, after telling of the damage, what doesn't open. */
   load(fullKey: string): StoredCell | undefined {
     const sealer = this.#options.values();
     if (sealer === undefined) throw new LockstepError('sealed', 'this node is sealed');
@@ -57,8 +58,9 @@ export class CellReader {
     } catch (cause) {
       // An error of the disk itself is another matter: then nothing here can be relied on.
       if (!isCorruption(cause) && !(cause instanceof LockstepError && cause.code === 'internal')) throw cause;
-      this.#options.onDamaged('a value on its disk is not what was written there');
-      throw new LockstepError('damaged', 'a value of the state is not what was written', { cause });
+      const why = 'a value on its disk is not what was written there';
+      this.#options.onDamaged(why);
+      throw damagedState(why, cause);
     }
   }
 }

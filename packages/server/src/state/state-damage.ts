@@ -52,9 +52,10 @@ export async function markGone(directory: string): Promise<void> {
 }
 
 /** What a caller is told meanwhile. */
-export function damagedState(why: string): LockstepError {
+export function damagedState(why: string, cause?: unknown): LockstepError {
   return new LockstepError(
     'unavailable',
     `this node's copy of the state is damaged (${why}), and is being replaced by another node's; ask another node`,
+    { cause },
   );
 }

@@ -203,16 +203,14 @@ export class StateDb {
     this.integrity.forgetKey();
   }
 
-  /** Writes what is applied, durably, into a snapshot file. One at a time: `done(undefined)` while another is being taken, or when it failed. */
+  /**
+   * Writes what is applied, durably, into a snapshot file. One at a time: `done(undefined)` while another is being taken, or when it
+   * failed, as it does where the state turns out to be damaged.
+   */
   takeSnapshot(done: (snapshot: { readonly id: string; readonly index: LogIndex } | undefined) => void): void {
     if (this.#isTaking || this.integrity.damage !== undefined) return done(undefined);
     this.#isTaking = true;
-    const taking = this.#queue
-      .flush()
-      .then(() =>
-        takeSnapshot({ database: this.#database, folder: this.#snapshots, clusterId: this.#options.clusterId }),
-      );
-    this.#answer(taking, (taken) => {
+    this.#answer(this.#take(), (taken) => {
       this.#isTaking = false;
       done(taken);
     });
@@ -311,12 +309,22 @@ export class StateDb {
 
   async #keys(prefix: string, range: KeyRange): Promise<readonly string[]> {
     this.integrity.requireSound();
-    return rangeKeys({
-      database: this.#database,
-      pending: this.#queue.pendingUnder(prefix + range.prefix),
-      prefix,
-      range,
-    });
+    const pending = this.#queue.pendingUnder(prefix + range.prefix);
+    const database = this.#database;
+    return rangeKeys({ database, pending, prefix, range }).catch((error: unknown) => this.#blamed(error, database));
+  }
+
+  /** Reading it has failed: what that says of a database that is still in force. */
+  #blamed(error: unknown, database: StateDatabase): never {
+    if (database === this.#database && this.integrity.blame(error)) this.integrity.requireSound();
+    throw error;
+  }
+
+  async #take(): Promise<{ readonly id: string; readonly index: LogIndex }> {
+    await this.#queue.flush();
+    const database = this.#database;
+    const from = { database, folder: this.#snapshots, clusterId: this.#options.clusterId, keys: this.integrity.keys };
+    return takeSnapshot(from).catch((error: unknown) => this.#blamed(error, database));
   }
 
   async #buildReceived(meta: SnapshotMeta): Promise<void> {

@@ -329,12 +329,41 @@ describe('a snapshot', () => {
     for (let n = 0; n < 20; n++) put(first, `k${n}`, n === 3 ? '' : `v${n}`);
     await close(first);
     await raw(directory, (database) => database.del('s/root/kv/k4'));
-    const state = await open(directory);
+    // A sealed node gives what it has.
+    const state = await open(directory, { values: () => undefined, hashKey: () => undefined });
     const failures: string[] = [];
     const other = await open(folder(), { onSnapshotFailure: (error) => failures.push(String(error)) });
     expect(await bring(state, other, await snapshotOf(state))).toBe(false);
     expect(failures.join()).toMatch(/holds another state than its digest says/);
     expect(other.appliedIndex).toBe(0);
+  });
+
+  it.each([
+    [
+      'a record is gone',
+      (database: Level<string, Uint8Array>) => database.del('s/root/kv/k4'),
+      /not, on the disk, what/,
+    ],
+    [
+      'a value is changed',
+      (database: Level<string, Uint8Array>) => database.put('s/root/kv/k4', Buffer.from('changed')),
+      /not what was written|a sealed record does not open/,
+    ],
+  ])('is not taken of a damaged disk, which is known from then on: %s', async (_, change, why) => {
+    const directory = folder();
+    const first = await open(directory);
+    for (let n = 0; n < 20; n++) put(first, `k${n}`, `v${n}`);
+    await close(first);
+    await raw(directory, change);
+    const [damage, failures] = [[] as string[], [] as string[]];
+    const state = await open(directory, {
+      onDamaged: (found) => damage.push(found),
+      onSnapshotFailure: (error) => failures.push(String(error)),
+    });
+    expect(await called<unknown>((done) => state.takeSnapshot(done))).toBeUndefined();
+    expect([damage.join(), state.integrity.damage]).toEqual([expect.stringMatching(why), expect.stringMatching(why)]);
+    expect(failures.join()).toMatch(/this node's copy of the state is damaged/);
+    expect(readdirSync(join(directory, 'snapshots'))).toEqual([]);
   });
 });
 

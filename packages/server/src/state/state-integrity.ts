@@ -56,6 +56,13 @@ export class StateIntegrity {
     if (this.#damage.found(why)) this.#options.onDamaged(why);
   }
 
+  /** Marks the state as damaged where that is what an error of reading it says: true then. */
+  blame(error: unknown): boolean {
+    if (!isCorruption(error) && !(error instanceof LockstepError && error.code === 'damaged')) return false;
+    this.markDamaged(innermostMessage(error));
+    return true;
+  }
+
   /** Refuses with `unavailable` where the state is damaged. */
   requireSound(): void {
     this.#damage.requireNone();
@@ -129,8 +136,7 @@ export class StateIntegrity {
     } catch (error) {
       // The database was replaced, and closed, under the scan.
       if (hash !== this.#hash) return false;
-      if (!isCorruption(error) && !(error instanceof LockstepError && error.code === 'damaged')) throw error;
-      this.markDamaged(innermostMessage(error));
+      if (!this.blame(error)) throw error;
       return true;
     } finally {
       await view.close();
