@@ -72,13 +72,13 @@ export class MembershipChanges {
     const [refusal] = plan.refusals;
     if (refusal !== undefined) return done(refused(refusal));
     if (plan.isLeaderLeaving) {
-      // It goes on elsewhere, and nobody waits for an election. Where no other voter stays, the leader leaves last.
+      // It goes on elsewhere, where the change is in force before anybody is told so.
       const next = mostAdvanced(core, (node) => plan.after.voters.includes(node));
-      if (next !== undefined) {
-        core.transferLeader(next);
-        const text = `leadership moves to node ${next} before the leader leaves`;
-        return done({ kind: 'refused', reason: 'transferring', text });
-      }
+      if (next === undefined)
+        return done({ kind: 'refused', reason: 'no-target', text: 'no voter that stays is heard, to lead after it' });
+      core.transferLeader(next);
+      const text = `leadership moves to node ${next} before the leader leaves`;
+      return done({ kind: 'refused', reason: 'transferring', text });
     }
     return this.append(change, done);
   }

@@ -264,4 +264,15 @@ describe('a plan', () => {
     expect(plan(three, [learn(1)]).isLeaderLeaving).toBe(true);
     expect(plan(three, [remove(2)]).isLeaderLeaving).toBe(false);
   });
+
+  test('by which the leader leaves needs a voter that stays: one that becomes a voter by it is not enough', () => {
+    const sketch = { voters: [1, 2], learners: [3] };
+    expect(plan(sketch, [promote(3), remove(1)]).refusals).toEqual([]);
+    expect(plan(sketch, [promote(3), remove(1), remove(2)]).refusals).toEqual([
+      {
+        reason: 'invalid',
+        text: 'node 1 leads, and no voter that stays could lead after it: make it two changes, the new voter first',
+      },
+    ]);
+  });
 });

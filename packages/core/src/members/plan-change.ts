@@ -97,13 +97,14 @@ export function planChange(view: MembersView, wanted: WantedChange, rules: Chang
     ...refusedNow(view, rules),
     ...wanted.steps.flatMap((step) => refusedSteps(view, step, rules)),
     ...refusedQuorum(states, rules),
+    ...refusedSuccession(view, after),
   ];
   if (outcome.kind === 'refused' && refusals.length === 0) refusals.push({ reason: 'invalid', text: outcome.rule });
   return {
     membershipIndex: indexOf(membership),
     ...states,
     isJoint: outcome.kind === 'changed' && isJoint(outcome.membership),
-    isLeaderLeaving: membership.voters.includes(view.leader) && !after.voters.includes(view.leader),
+    isLeaderLeaving: isLeaderLeaving(view, after),
     refusals,
   };
 }
@@ -167,6 +168,21 @@ function isThere(view: MembersView, node: NodeId, rules: ChangeRules): boolean {
   if (node === view.leader) return true;
   const silentMs = healthOf(view, node)?.silentMs;
   return silentMs !== undefined && silentMs <= rules.silentMsMax;
+}
+
+function isLeaderLeaving({ membership, leader }: MembersView, after: Membership): boolean {
+  return membership.voters.includes(leader) && !after.voters.includes(leader);
+}
+
+/**
+ * A leader that left by its own entry would be the only one that knows that it is committed: if it were gone before it could tell, those
+ * who stay would ask for its vote for ever. So it hands over first, and a voter that stays must be there to take over.
+ */
+function refusedSuccession(view: MembersView, after: Membership): readonly Refusal[] {
+  const hasSuccessor = view.membership.voters.some((node) => after.voters.includes(node));
+  if (after.voters.length === 0 || hasSuccessor || !isLeaderLeaving(view, after)) return [];
+  const text = `node ${view.leader} leads, and no voter that stays could lead after it: make it two changes, the new voter first`;
+  return [{ reason: 'invalid', text }];
 }
 
 function refusedNow(view: MembersView, { ifMembershipIndex }: ChangeRules): Refusal[] {
