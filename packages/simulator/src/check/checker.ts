@@ -175,6 +175,7 @@ export class Checker {
   received(id: NodeId, message: Message): void {
     const node = this.#node(id);
     node.reads.received(message);
+    node.shown.received(message);
     // A snapshot waits for its contents, and a node whose disk is full takes no entries: heartbeats are heard always.
     if (message.type !== 'heartbeat' || message.term < (node.last?.term ?? 0)) return;
     node.heardMs = this.#options.nowMs();
@@ -330,6 +331,7 @@ export class Checker {
         lastTerm === ready.term,
         () => `leader ${id} of term ${ready.term} committed ${commit} of term ${lastTerm}`,
       );
+    if (ready.role !== 'leader' && last?.role !== 'leader' && commit > log.begin) node.shown.requireShown(id, commit);
     let isFirst = false;
     for (let index = Math.max(node.commit, log.begin) + 1; index <= commit; index++) {
       const fact = { term: log.termAt(index) ?? 0, hash: log.hashAt(index) ?? 0, countedIn: ready.term };

@@ -4,6 +4,7 @@ import type { PersistBatch, RaftStatus } from '@lockstep/core/raft/types';
 import { LogView } from './log-view.ts';
 import type { Voting } from './membership-model.ts';
 import { ReadRounds } from './read-rounds.ts';
+import { ShownCommits } from './shown-commits.ts';
 
 /** What the checker knows of one run of one node. */
 export interface NodeView {
@@ -17,6 +18,7 @@ export interface NodeView {
   /** `term/index` of the entries that the disk certainly held in this run and does not hold any more. */
   readonly held: Set<string>;
   readonly reads: ReadRounds;
+  readonly shown: ShownCommits;
   /** Written and not yet durable, in order. */
   unsynced: PersistBatch[];
   last: RaftStatus | undefined;
@@ -50,6 +52,7 @@ export function newNodeView(
     durable: LogView.of(image),
     held: new Set(),
     reads: new ReadRounds(),
+    shown: new ShownCommits(Math.max(image.hardState.commit, of.applied, image.appliedMembershipIndex)),
     unsynced: [],
     last: undefined,
     leads: undefined,
