@@ -85,6 +85,11 @@ export class LeaderDesk {
     this.#changes.applied(entry, membership);
   }
 
+  /** What took effect with that entry is durable here. */
+  saved(index: LogIndex): void {
+    this.#changes.saved(index);
+  }
+
   /** Once for each tick. */
   expire(): void {
     this.#incarnations.record();

@@ -332,7 +332,12 @@ class Driver {
     // A node that leaves hears the last word before nothing is said to it any more.
     this.#outbox.flush(this.#peers, 'all');
     this.membership.changed(index, membership);
-    this.#options.store.saveMembership(membership, index, () => this.loop.enter(() => this.feed.saved(index)));
+    this.#options.store.saveMembership(membership, index, () => this.loop.enter(() => this.#saved(index)));
+  }
+
+  #saved(index: LogIndex): void {
+    this.feed.saved(index);
+    this.desk.saved(index);
   }
 
   #logReset(sequence: number, snapshot: SnapshotMeta): void {

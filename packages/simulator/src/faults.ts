@@ -102,7 +102,7 @@ export class Faults {
         for (const one of nodes) one.consensus?.transferLeader(random.chance(0.5) ? node.id : undefined);
         return;
       case 'campaign':
-        return node.campaign();
+        return this.#campaigner(random).campaign();
       default:
         kind satisfies never;
     }
@@ -113,6 +113,15 @@ export class Faults {
     const nodes = this.#options.nodes();
     const leaders = nodes.filter((node) => node.consensus?.status().raft.role === 'leader');
     return random.pick(leaders.length > 0 && random.chance(0.5) ? leaders : nodes);
+  }
+
+  /** One that is about to leave, where there is any: it may lead, and then has to see to its own leaving. */
+  #campaigner(random: Random): SimulatedNode {
+    const leaving = this.#options.nodes().filter((node) => {
+      const { voters = [], votersOutgoing = [] } = node.consensus?.status().raft.membership ?? {};
+      return votersOutgoing.includes(node.id) && !voters.includes(node.id);
+    });
+    return leaving.length > 0 ? random.pick(leaving) : this.#victim(random);
   }
 
   #crash(node: SimulatedNode, random: Random): void {

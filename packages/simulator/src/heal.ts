@@ -25,8 +25,8 @@ export function healAndConverge(cluster: Cluster): void {
     // Who is to join and was told only of nodes that have gone since is started anew, by whoever does so, with others.
     const isLost = !node.knows.some((known) => known !== node.id && members.includes(known));
     if (node.isJoining && isLost && node.consensus?.status().membership.voters.length === 0) node.crash();
-    // Who was removed may be there still, and disturbs nobody.
-    if (cluster.checker.committed.wasRemoved(node.id) && random.chance(0.5)) node.retire();
+    // Who was removed may be there still, and disturbs nobody. Whose removal nobody was told may be needed, to tell the others of it.
+    if (cluster.operators.isToldRemoved(node.id) && random.chance(0.5)) node.retire();
     else node.heal();
   }
   const { electionTicks, tickMs } = cluster.swarm;

@@ -28,6 +28,8 @@ export interface OperatorsOptions {
 export class Operators {
   readonly counts = { changed: 0, refused: 0, unknown: 0 };
   readonly #options: OperatorsOptions;
+  /** Nodes that they were told are removed: these may be switched off. */
+  readonly #removed = new Set<NodeId>();
   #names = 0;
   #isStopped = false;
 
@@ -48,6 +50,10 @@ export class Operators {
 
   stop(): void {
     this.#isStopped = true;
+  }
+
+  isToldRemoved(node: NodeId): boolean {
+    return this.#removed.has(node);
   }
 
   /** What the log says of the membership now, as far as anything is known. */
@@ -151,6 +157,7 @@ export class Operators {
     const { nodes, agenda, random } = this.#options;
     for (const { kind, node: id } of steps) {
       const node = nodes().find((candidate) => candidate.id === id);
+      if (kind === 'remove') this.#removed.add(id);
       if (kind !== 'remove' || node === undefined || random.chance(0.3)) continue;
       agenda.after(random.around(3_000), () => node.retire());
     }

@@ -29,12 +29,12 @@ export class HandOvers {
   /** `to` 0: to the voter that has most of the log, among those that are heard. */
   begin(to: NodeId, done: (answer: LeaderAnswer) => void): void {
     const { id, core, clock, timings } = this.#options;
-    const { voters, votersOutgoing } = core.status().membership;
-    const target = to === 0 ? mostAdvanced(core) : to;
+    // Not to one that is about to leave: it would have to hand over again.
+    const { voters } = core.status().membership;
+    const target = to === 0 ? mostAdvanced(core, (node) => voters.includes(node)) : to;
     if (target === undefined) return done(refusal('no-target', 'there is no other voter that is heard'));
     if (target === id) return done(refusal('no-change', `node ${id} leads already`));
-    if (!voters.includes(target) && !votersOutgoing.includes(target))
-      return done(refusal('not-member', `node ${target} is not a voter`));
+    if (!voters.includes(target)) return done(refusal('not-member', `node ${target} is not a voter`));
     if (this.#underWay.length >= asksWaitingMax)
       return done(refusal('busy', 'too many transfers of leadership are waited for'));
     core.transferLeader(target);

@@ -36,6 +36,8 @@ export interface MembershipChangesOptions {
 export class MembershipChanges {
   readonly #options: MembershipChangesOptions;
   #pending: Pending[] = [];
+  /** In force here, but a restart could forget it. */
+  #unsaved: { readonly index: LogIndex; readonly tell: () => void }[] = [];
 
   constructor(options: MembershipChangesOptions) {
     this.#options = options;
@@ -100,10 +102,24 @@ export class MembershipChanges {
     this.#pending = this.#pending.flatMap((pending) => {
       const isTaken = pending.isInForce || (pending.index === index && pending.term === term);
       if (isTaken && isJoint(membership)) return [{ ...pending, isInForce: true }];
-      if (isTaken) pending.done({ kind: 'changed', index: indexOf(membership) });
+      if (isTaken) this.#whenSaved(index, pending.done, indexOf(membership));
       else if (pending.index === index) pending.done(replaced);
       return isTaken || pending.index <= index ? [] : [pending];
     });
+  }
+
+  /**
+   * What took effect with that entry is durable here. Only now is a change told: whoever hears of it may switch off a node that it removed, and
+   * those who are left may need this node's word that it is committed, and no election without it.
+   */
+  saved(index: LogIndex): void {
+    const told = this.#unsaved.filter((unsaved) => unsaved.index <= index);
+    this.#unsaved = this.#unsaved.filter((unsaved) => unsaved.index > index);
+    for (const { tell } of told) tell();
+  }
+
+  #whenSaved(index: LogIndex, done: Done, changed: LogIndex): void {
+    this.#unsaved.push({ index, tell: () => done({ kind: 'changed', index: changed }) });
   }
 
   /** Once for each tick: an answer that is not known in time is none; whoever asked finds its outcome unknown. */

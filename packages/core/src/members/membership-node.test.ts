@@ -268,6 +268,18 @@ describe('a leader', () => {
     expect(leader.events).toContain('removed');
   });
 
+  test('tells of a change only what a crash right then leaves it knowing', () => {
+    const nodes = cluster(3);
+    const leader = nodes.leader();
+    const [leaving = 0] = [1, 2, 3].filter((id) => id !== leader.id);
+    let isKept: boolean | undefined;
+    leader.node.changeMembership({ steps: [remove(leaving)], members: [] }, () => {
+      isKept = !leader.log.durableImage().membership.voters.includes(NodeId(leaving));
+    });
+    nodes.until(() => isKept !== undefined);
+    expect(isKept).toBe(true);
+  });
+
   test('that is the only voter is replaced by two changes: it hands over to the new voter, and leaves', () => {
     const nodes = cluster(1);
     joined(nodes, 2);

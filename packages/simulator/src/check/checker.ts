@@ -331,7 +331,7 @@ export class Checker {
         lastTerm === ready.term,
         () => `leader ${id} of term ${ready.term} committed ${commit} of term ${lastTerm}`,
       );
-    if (ready.role !== 'leader' && last?.role !== 'leader' && commit > log.begin) node.shown.requireShown(id, commit);
+    if (last?.role !== 'leader') node.shown.requireShown(id, { role: ready.role, commit, begin: log.begin });
     let isFirst = false;
     for (let index = Math.max(node.commit, log.begin) + 1; index <= commit; index++) {
       const fact = { term: log.termAt(index) ?? 0, hash: log.hashAt(index) ?? 0, countedIn: ready.term };
@@ -361,8 +361,7 @@ export class Checker {
 
   /** A campaign begins with a pre-vote, but for one that the leader asked for. */
   #campaigns(node: NodeView): void {
-    const { heardMs } = node;
-    const quietMs = this.#options.nowMs() - (heardMs ?? Number.NEGATIVE_INFINITY);
+    const quietMs = this.#options.nowMs() - (node.heardMs ?? Number.NEGATIVE_INFINITY);
     insist(
       'who hears its leader does not campaign',
       node.campaign !== 'own' || quietMs >= this.#options.quietMs,

@@ -1,4 +1,3 @@
-import type { NodeId } from '@lockstep/contract/ids';
 import { decodeMembershipChange } from '@lockstep/core/raft/membership-codec';
 import type { Entry, Membership } from '@lockstep/core/raft/types';
 import { hashBytes } from '../hashing.ts';
@@ -67,14 +66,6 @@ export class Committed {
   /** What was in force once everything up to `index` had taken effect, as far as is known. */
   votingAt(index: number): Voting | undefined {
     return this.#memberships.findLast((known) => known.index <= index)?.voting;
-  }
-
-  /** Whether it was a member once, and is none in the latest membership. */
-  wasRemoved(node: NodeId): boolean {
-    const is = ({ voters, votersOutgoing, learners }: Voting): boolean =>
-      [...voters, ...votersOutgoing, ...learners].includes(node);
-    const now = this.#memberships.at(-1);
-    return now !== undefined && !is(now.voting) && this.#memberships.some(({ voting }) => is(voting));
   }
 
   /** A node counts `index` as committed. True when it is the first to do so. `change` is the data of a membership entry. */

@@ -1,4 +1,4 @@
-import type { Message } from '@lockstep/core/raft/types';
+import type { Message, Role } from '@lockstep/core/raft/types';
 import { insist } from '../violation.ts';
 
 /**
@@ -18,10 +18,12 @@ export class ShownCommits {
     this.#most = Math.max(this.#most, shownBy(message));
   }
 
-  requireShown(node: number, commit: number): void {
+  /** `begin`: the log begins after it, so that a snapshot has shown it. */
+  requireShown(node: number, of: { readonly role: Role; readonly commit: number; readonly begin: number }): void {
+    const { role, commit, begin } = of;
     insist(
       '13 a follower commits only what it was shown to hold',
-      commit <= this.#most,
+      role === 'leader' || commit <= Math.max(this.#most, begin),
       () => `node ${node} committed ${commit}, it was shown ${this.#most}`,
     );
   }
