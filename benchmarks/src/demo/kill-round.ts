@@ -40,13 +40,28 @@ export async function killLeader(
     `${after.name} leads; first write ${writeGapMs === undefined ? `did not come within ${writeWithinMs} ms` : `after ${Math.round(writeGapMs)} ms`}`,
   );
   if (wrote) await until(catchUpWithinMs, () => ledger.sinceKill >= acknowledgedAfterKillMin);
-  for (const node of cluster.nodes)
-    if (node.process.isRunning) await cluster.call(node, 'POST', 'sys/storage/raft/compact', {});
+  for (const node of cluster.nodes) if (node.process.isRunning) await compactPast(cluster, node);
   leader.process.start({ nodeArguments: cluster.nodeArguments });
   await cluster.waitUntilReady(leader);
   const installedSnapshot = await until(catchUpWithinMs, async () => (await snapshotsInstalled(cluster, leader)) > 0);
   report(`${leader.name} is back${installedSnapshot ? ', by a snapshot' : ''}`);
   return { leaderBefore: leader.name, leaderAfter: after.name, writeGapMs, installedSnapshot };
+}
+
+/**
+ * Compacts a node's log past all that it has committed by now, and so past what the dead node holds: again, where a compaction was under
+ * way, or one had to wait for a follower.
+ */
+async function compactPast(cluster: DevCluster, node: DevNode): Promise<void> {
+  const commit = (await nodeMetrics(cluster, node)).get('lockstep_raft_commit_index') ?? 0;
+  let floor = 0;
+  const isDone = await until(catchUpWithinMs, async () => {
+    const { body } = await cluster.call(node, 'POST', 'sys/storage/raft/compact', {});
+    const { data } = body;
+    floor = typeof data === 'object' && data !== null && 'compacted_index' in data ? Number(data.compacted_index) : 0;
+    return floor >= commit;
+  });
+  if (!isDone) throw new Error(`the log of ${node.name} still begins at ${floor}, though ${commit} was committed`);
 }
 
 async function snapshotsInstalled(cluster: DevCluster, node: DevNode): Promise<number> {
