@@ -66,7 +66,11 @@ export interface ConsensusNode extends Consensus {
   /** The term of a committed entry; undefined once compaction has passed it. */
   readonly termAt: (index: LogIndex) => Term | undefined;
   readonly status: () => DriverStatus;
+  /** The little of it that a watcher of every turn looks at. */
+  readonly load: () => NodeLoad;
 }
+
+export type NodeLoad = Pick<DriverStatus, 'raft' | 'proposalsWaiting'>;
 
 /** Counted since this process started. */
 export interface DriverStatus extends NodeStatus {

@@ -22,7 +22,7 @@ import { pullsInLoop } from './pulls-in-loop.ts';
 import { firstRequestId, Proposals } from './proposals.ts';
 import { decodeMembershipChange } from './raft/membership-codec.ts';
 import type { Raft } from './raft/raft.ts';
-import type { Entry, EntryFetch, Message, Ready, SnapshotMeta } from './raft/types.ts';
+import type { Entry, Message, Ready, SnapshotMeta } from './raft/types.ts';
 import { Reads } from './reads.ts';
 import { recoverStart } from './recover-start.ts';
 import { RoleWatch } from './role-watch.ts';
@@ -47,6 +47,7 @@ export function startNode(options: NodeOptions): ConsensusNode {
     readIndex: (done) => node.reads.readIndex(done),
     stateSynced: (index) => node.compaction.synced(index),
     status: () => node.status(),
+    load: () => ({ raft: node.core.status(), proposalsWaiting: node.proposals.waitingCount }),
     quarantine: () => node.quarantine,
     standing: () => node.membership.standing,
     compactNow: () => node.compaction.compactNow(),
@@ -306,7 +307,8 @@ class Driver {
     this.#committed(ready.committed);
     for (const read of ready.reads) this.reads.confirmed(read);
     for (const id of ready.readsDropped) this.reads.dropped(id);
-    for (const fetch of ready.fetches) this.#fetch(fetch);
+    for (const { id, ...range } of ready.fetches)
+      this.#options.store.read(range, (entries) => this.loop.enter(() => this.core.entriesFetched(id, entries)));
     for (const { to, minIndex } of ready.snapshotsWanted) this.#offers.wanted(to, minIndex);
   }
 
@@ -357,10 +359,6 @@ class Driver {
       this.#restoring = undefined;
     }
     this.#postAll(messages);
-  }
-
-  #fetch({ id, ...range }: EntryFetch): void {
-    this.#options.store.read(range, (entries) => this.loop.enter(() => this.core.entriesFetched(id, entries)));
   }
 
   #compacted(snapshot: SnapshotMeta): void {

@@ -111,7 +111,7 @@ export class Faults {
   /** Half of the time a node that leads: most mistakes show when leadership moves. */
   #victim(random: Random): SimulatedNode {
     const nodes = this.#options.nodes();
-    const leaders = nodes.filter((node) => node.consensus?.status().raft.role === 'leader');
+    const leaders = nodes.filter((node) => node.consensus?.load().raft.role === 'leader');
     return random.pick(leaders.length > 0 && random.chance(0.5) ? leaders : nodes);
   }
 

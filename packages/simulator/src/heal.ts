@@ -80,7 +80,7 @@ function membersIn({ nodes, checker }: Cluster): readonly SimulatedNode[] {
 }
 
 function leaderOf(cluster: Cluster): SimulatedNode | undefined {
-  return membersIn(cluster).find((node) => node.consensus?.status().raft.role === 'leader');
+  return membersIn(cluster).find((node) => node.consensus?.load().raft.role === 'leader');
 }
 
 /** What the nodes still disagree about. */

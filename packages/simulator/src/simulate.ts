@@ -267,7 +267,7 @@ export class Cluster {
   #leases(): readonly { readonly node: NodeId; readonly index: number }[] {
     if (!this.swarm.hasLeases) return [];
     return this.nodes.flatMap((node) => {
-      const index = node.isPaused ? undefined : node.consensus?.status().raft.leaseIndex;
+      const index = node.isPaused ? undefined : node.consensus?.load().raft.leaseIndex;
       return index === undefined ? [] : [{ node: node.id, index }];
     });
   }

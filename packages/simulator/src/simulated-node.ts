@@ -261,7 +261,7 @@ export class SimulatedNode {
       sending,
       tell: (what) => trace.tell(agenda.nowMs, what),
       effect: (name) => this.#effect(run, name),
-      role: () => this.#running?.node.status().raft.role ?? 'follower',
+      role: () => this.#running?.node.load().raft.role ?? 'follower',
     };
   }
 
@@ -292,7 +292,7 @@ export class SimulatedNode {
     this.#world.turning(this.id, turn);
     this.#isTurning = false;
     if (this.#running === undefined) return;
-    this.#world.checker.turned(this.id, this.#running.node.status());
+    this.#world.checker.turned(this.id, this.#running.node.load());
   }
 
   /** What a dying process would still do it does not. */

@@ -240,20 +240,29 @@ export class Raft {
 
   /** For operators and tests; allocates. */
   status(): RaftStatus {
-    const { log, ...core } = this.#core;
-    const { id, role, term, vote, leader, applied, membership } = core;
-    const { commit, stable, firstIndex, lastIndex, lastTerm, tailFirstIndex, tailBytes } = log;
-    const progress = [...core.progress.values()].map((peer) => peer.status());
-    const positions = { commit, applied, stable, firstIndex, lastIndex, lastTerm };
-    const held = {
-      tailFirstIndex,
-      tailBytes,
+    const core = this.#core;
+    const { log, role } = core;
+    return {
+      id: core.id,
+      role,
+      term: core.term,
+      vote: core.vote,
+      leader: core.leader,
+      commit: log.commit,
+      applied: core.applied,
+      stable: log.stable,
+      firstIndex: log.firstIndex,
+      lastIndex: log.lastIndex,
+      lastTerm: log.lastTerm,
+      tailFirstIndex: log.tailFirstIndex,
+      tailBytes: log.tailBytes,
       uncommittedBytes: core.uncommitted.bytes,
       readsWaiting: core.reads.waitingCount,
       leaseIndex: this.leaseIndex(),
+      membership: core.membership,
+      isMembershipPending: role === 'leader' && isChangePending(core),
+      progress: [...core.progress.values()].map((peer) => peer.status()),
     };
-    const isMembershipPending = role === 'leader' && isChangePending(this.#core);
-    return { id, role, term, vote, leader, ...positions, ...held, membership, isMembershipPending, progress };
   }
 }
 

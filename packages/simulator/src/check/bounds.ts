@@ -1,5 +1,5 @@
 import { proposalsWaitingMax } from '@lockstep/core/limits';
-import type { DriverStatus } from '@lockstep/core/node-options';
+import type { NodeLoad } from '@lockstep/core/node-options';
 import type { RaftLimits } from '@lockstep/core/raft/limits';
 import { insist } from '../violation.ts';
 
@@ -9,7 +9,7 @@ const entryBytesMax = 32_768;
 const rule = '29 everything that waits has its bound';
 
 /** What waits in a node, at the end of each of its turns. */
-export function checkBounds(status: DriverStatus, limits: RaftLimits): void {
+export function checkBounds(status: NodeLoad, limits: RaftLimits): void {
   const { raft, proposalsWaiting } = status;
   const within = (what: string, value: number, max: number): void =>
     insist(rule, value <= max, () => `node ${raft.id}: ${what} is ${value}, at most ${max} is allowed`);

@@ -1,6 +1,6 @@
 import type { NodeId } from '@lockstep/contract/ids';
 import type { MemoryLogImage } from '@lockstep/core/log/memory-log';
-import type { DriverStatus } from '@lockstep/core/node-options';
+import type { NodeLoad } from '@lockstep/core/node-options';
 import type { Entry, HardState, Message, PersistBatch, Ready, Role, SnapshotMeta } from '@lockstep/core/raft/types';
 import type { RaftLimits } from '@lockstep/core/raft/limits';
 import type { KeyValue } from '../key-value.ts';
@@ -220,11 +220,11 @@ export class Checker {
   }
 
   /** A turn of a node's loop is over. */
-  turned(id: NodeId, driver: DriverStatus): void {
+  turned(id: NodeId, load: NodeLoad): void {
     const node = this.#node(id);
-    const status = driver.raft;
+    const status = load.raft;
     checkLease({ node: id, index: status.leaseIndex }, this.committed.lastIndex);
-    checkBounds(driver, this.#options.limits);
+    checkBounds(load, this.#options.limits);
     checkPositions(node, status);
     node.last = status;
     if (status.role === 'leader') checkProgress(node, status, (peer) => this.#nodes.get(peer));

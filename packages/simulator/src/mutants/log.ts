@@ -107,6 +107,27 @@ export const logMutants: readonly Mutant[] = [
         from: '    if (snapshot.index <= this.#commit)',
         to: '    if (snapshot.index < 0)',
       },
+      // The driver looks before it offers one to the core, and so does the state machine.
+      {
+        file: 'core/src/snapshot-install.ts',
+        from: '    if (core.commit < meta.index) {',
+        to: '    if (meta.index > 0) {',
+      },
+      {
+        file: 'core/src/snapshot-install.ts',
+        from: '    if (feed.applied >= meta.index) return this.#installed(meta, true);',
+        to: '',
+      },
+      {
+        file: 'core/src/snapshot-install.ts',
+        from: '    if (!ok || feed.applied >= meta.index) {',
+        to: '    if (!ok) {',
+      },
+      {
+        file: 'simulator/src/machine.ts',
+        from: '      if (this.#state.index >= meta.index) {',
+        to: '      if (this.#state.index < 0) {',
+      },
     ],
   },
   {
