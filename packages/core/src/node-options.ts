@@ -3,6 +3,7 @@ import type { AutopilotHost } from './autopilot/autopilot.ts';
 import type { ClusterHealth } from './autopilot/condition.ts';
 import type { CompactionPolicy } from './compaction.ts';
 import type { DiskSpace } from './free-space.ts';
+import type { NodeLoad } from './node-load.ts';
 import type { LogStore, StoredLog } from './log/log-store.ts';
 import type { PeerMemory } from './member-reports.ts';
 import type { FoundingMember } from './members/founding.ts';
@@ -66,11 +67,8 @@ export interface ConsensusNode extends Consensus {
   /** The term of a committed entry; undefined once compaction has passed it. */
   readonly termAt: (index: LogIndex) => Term | undefined;
   readonly status: () => DriverStatus;
-  /** The little of it that a watcher of every turn looks at. */
   readonly load: () => NodeLoad;
 }
-
-export type NodeLoad = Pick<DriverStatus, 'raft' | 'proposalsWaiting'>;
 
 /** Counted since this process started. */
 export interface DriverStatus extends NodeStatus {

@@ -16,6 +16,7 @@ import { foundingMembership } from './members/founding.ts';
 import { Introductions } from './members/introductions.ts';
 import { OwnMembership } from './members/own-membership.ts';
 import type { PeerEvents, PeerMessage, Peers } from './peers/peers.ts';
+import { loadOf } from './node-load.ts';
 import type { ConsensusNode, DriverStatus, NodeOptions } from './node-options.ts';
 import { Outbox } from './outbox.ts';
 import { pullsInLoop } from './pulls-in-loop.ts';
@@ -47,7 +48,7 @@ export function startNode(options: NodeOptions): ConsensusNode {
     readIndex: (done) => node.reads.readIndex(done),
     stateSynced: (index) => node.compaction.synced(index),
     status: () => node.status(),
-    load: () => ({ raft: node.core.status(), proposalsWaiting: node.proposals.waitingCount }),
+    load: () => loadOf(node),
     quarantine: () => node.quarantine,
     standing: () => node.membership.standing,
     compactNow: () => node.compaction.compactNow(),

@@ -1,5 +1,5 @@
 import { proposalsWaitingMax } from '@lockstep/core/limits';
-import type { NodeLoad } from '@lockstep/core/node-options';
+import type { NodeLoad } from '@lockstep/core/node-load';
 import type { RaftLimits } from '@lockstep/core/raft/limits';
 import { insist } from '../violation.ts';
 

@@ -1,6 +1,6 @@
 import type { NodeId } from '@lockstep/contract/ids';
 import type { MemoryLogImage } from '@lockstep/core/log/memory-log';
-import type { NodeLoad } from '@lockstep/core/node-options';
+import type { NodeLoad } from '@lockstep/core/node-load';
 import type { Entry, HardState, Message, PersistBatch, Ready, Role, SnapshotMeta } from '@lockstep/core/raft/types';
 import type { RaftLimits } from '@lockstep/core/raft/limits';
 import type { KeyValue } from '../key-value.ts';
@@ -225,7 +225,7 @@ export class Checker {
     const status = load.raft;
     checkLease({ node: id, index: status.leaseIndex }, this.committed.lastIndex);
     checkBounds(load, this.#options.limits);
-    checkPositions(node, status);
+    checkPositions(node, load);
     node.last = status;
     if (status.role === 'leader') checkProgress(node, status, (peer) => this.#nodes.get(peer));
   }
