@@ -14,7 +14,7 @@ import { checkCrashImage, checkRestart, checkTermOfEntries } from './disk-images
 import { checkLease, checkLeases, type Lease } from './leases.ts';
 import { LogMatching } from './log-matching.ts';
 import { becameDurable, newNodeView, type NodeView } from './node-view.ts';
-import { checkPositions, checkProgress } from './positions.ts';
+import { checkPositions, checkProgress, noteTaken } from './positions.ts';
 import { hasQuorum } from './quorums.ts';
 
 export interface CheckerOptions {
@@ -129,9 +129,8 @@ export class Checker {
 
   /** A compaction is asked for: no peer that installs a snapshot may lose the log that goes on after it. */
   compacting(id: NodeId, index: number, role: Role): void {
-    const node = this.#node(id);
     if (role !== 'leader') return;
-    for (const [peer, offered] of node.offered) {
+    for (const [peer, offered] of this.#node(id).offered) {
       insist(
         '12 compaction waits for who installs a snapshot',
         index <= offered,
@@ -176,6 +175,7 @@ export class Checker {
     const node = this.#node(id);
     node.reads.received(message);
     node.shown.received(message);
+    noteTaken(node, message);
     // A snapshot waits for its contents, and a node whose disk is full takes no entries: heartbeats are heard always.
     if (message.type !== 'heartbeat' || message.term < (node.last?.term ?? 0)) return;
     node.heardMs = this.#options.nowMs();

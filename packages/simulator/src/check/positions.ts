@@ -1,6 +1,6 @@
 import type { NodeId } from '@lockstep/contract/ids';
 import type { NodeLoad } from '@lockstep/core/node-load';
-import type { RaftStatus } from '@lockstep/core/raft/types';
+import type { Message, RaftStatus } from '@lockstep/core/raft/types';
 import { insist } from '../violation.ts';
 import { votingText } from './membership-model.ts';
 import type { NodeView } from './node-view.ts';
@@ -59,6 +59,12 @@ function monotone(before: RaftStatus, after: RaftStatus): void {
     after.term > before.term || before.vote === 0 || after.vote === before.vote,
     () => `node ${id}: vote of term ${after.term} from ${before.vote} to ${after.vote}`,
   );
+}
+
+/** A peer tells that it has taken a snapshot. The leader may compact in the same turn, before its status shows it. */
+export function noteTaken({ offered }: NodeView, message: Message): void {
+  if (message.type !== 'append-reply' || message.rejected) return;
+  if (message.index >= (offered.get(message.from) ?? Number.POSITIVE_INFINITY)) offered.delete(message.from);
 }
 
 /** What a leader knows of its peers, against what their disks hold. */
