@@ -76,11 +76,14 @@ export class MembershipChanges {
     if (plan.isLeaderLeaving) {
       // It goes on elsewhere, where the change is in force before anybody is told so.
       const next = mostAdvanced(core, (node) => plan.after.voters.includes(node));
-      if (next === undefined)
-        return done({ kind: 'refused', reason: 'no-target', text: 'no voter that stays is heard, to lead after it' });
-      core.transferLeader(next);
-      const text = `leadership moves to node ${next} before the leader leaves`;
-      return done({ kind: 'refused', reason: 'transferring', text });
+      if (next !== undefined) core.transferLeader(next);
+      // Whoever asks tries again: right after a check of the quorum nobody may have answered yet.
+      const to = next === undefined ? 'the first voter that stays and is heard' : `node ${next}`;
+      return done({
+        kind: 'refused',
+        reason: 'transferring',
+        text: `leadership moves to ${to} before the leader leaves`,
+      });
     }
     return this.append(change, done);
   }
