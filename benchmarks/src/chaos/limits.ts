@@ -18,11 +18,8 @@ export const singleDeadlineMs = 3_000;
 export const patientDeadlineMs = 15_000;
 /** A process that ended by itself is started again after this, as a supervisor would. */
 export const restartAfterMs = 300;
-/**
- * Longest time from the end of a fault to a write through every node. After half an hour a state has 100 MB: to bring it anew takes some ten
- * seconds of processor time, which two cores share with the load and all other nodes (28 to 34 s were seen).
- */
-export const recoveredWithinMs = 60_000;
+/** Longest time from the end of a fault to a write through every node. */
+export const recoveredWithinMs = 30_000;
 /** How long faults last, and how long the cluster has between two of them. */
 export const faultMs = { least: 1_000, span: 3_000 };
 export const restBetweenMs = { least: 500, span: 1_500 };

@@ -78,10 +78,13 @@ export class StateRefetch {
     send(target, { kind: 'state-ask', from: id, minIndex: floor() });
   }
 
-  /** The answer to `state-ask`: a snapshot that can be pulled from there; undefined where there is none. */
+  /**
+   * The answer to `state-ask`: a snapshot that can be pulled from there; undefined where there is none. It may have been asked for a while
+   * ago, since to make one takes its time, and others were asked meanwhile: the first that has one is taken.
+   */
   offered(from: NodeId, meta: SnapshotMeta | undefined): void {
     const { install, floor, machine } = this.#options;
-    if (!this.#isWanted || from !== this.#asked || meta === undefined || meta.index < floor()) return;
+    if (!this.#isWanted || meta === undefined || meta.index < floor()) return;
     if (install.isBusy || machine.installedSnapshot === undefined) return;
     install.replaceState({ from, meta }, (ok) => {
       if (!ok) return;
@@ -91,11 +94,12 @@ export class StateRefetch {
     });
   }
 
-  /** Another node asks. One answer to each at a time: a snapshot is work. */
+  /** Another node asks. One answer to each at a time, since a snapshot is work: whoever asks again gets the one that is being made. */
   asked(from: NodeId, minIndex: LogIndex): void {
     const { id, machine, send, enter } = this.#options;
     const refuse = (): void => send(from, { kind: 'state-offer', from: id, meta: undefined });
-    if (this.#isWanted || this.#serving.has(from)) return refuse();
+    if (this.#isWanted) return refuse();
+    if (this.#serving.has(from)) return;
     this.#serving.add(from);
     machine.takeSnapshot((taken) =>
       enter(() => {

@@ -123,6 +123,25 @@ describe('a damaged state', () => {
     expect(follower.node.compactNow()).toBe(follower.machine.installed?.index);
   });
 
+  test('is replaced though the others take longer to make a snapshot than it waits before it asks again', () => {
+    const nodes = led();
+    write(nodes, 'a', 'b');
+    const takeMs = refetchAskMs + 500;
+    let takes = 0;
+    for (const id of [1, 2])
+      nodes.get(id).machine.onTake = (taken) => {
+        takes++;
+        nodes.time.after(takeMs, taken);
+      };
+    const follower = nodes.get(3);
+    damage(follower);
+    nodes.time.pass(4 * takeMs);
+    write(nodes, 'c');
+    expect(textsOf(follower)).toEqual(['a', 'b', 'c']);
+    // The first that was asked, and the one that was asked meanwhile.
+    expect(takes).toBe(2);
+  });
+
   test('is not offered to others, and goes on asking until one has another', () => {
     const nodes = led();
     write(nodes, 'a');

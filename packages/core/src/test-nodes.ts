@@ -57,6 +57,8 @@ export class TestMachine implements StateMachine {
   installed: SnapshotMeta | undefined;
   /** Called when a snapshot is about to be swapped in, with what swaps it. */
   onInstall: (swap: () => void) => void = (swap) => swap();
+  /** Called when a snapshot is asked for, with what makes it. */
+  onTake: (take: () => void) => void = (take) => take();
   readonly #received = new Map<string, Uint8Array>();
   readonly #snapshots = new Map<string, { readonly bytes: Uint8Array; readonly entries: readonly CommittedEntry[] }>();
   readonly #node: NodeId;
@@ -125,8 +127,11 @@ export class TestMachine implements StateMachine {
     const id = `${this.#node}-${this.#lastIndex}`;
     const entries = [...this.applied];
     const rows = entries.map(({ index, term, type, data }) => ({ index, term, type, text: textOf(data) }));
-    this.#snapshots.set(id, { bytes: Buffer.from(JSON.stringify(rows)), entries });
-    done({ id, index: this.#lastIndex });
+    const index = this.#lastIndex;
+    this.onTake(() => {
+      this.#snapshots.set(id, { bytes: Buffer.from(JSON.stringify(rows)), entries });
+      done({ id, index });
+    });
   }
 
   readSnapshot(
