@@ -1,3 +1,4 @@
+import type { NodeId } from '@lockstep/contract/ids';
 import { votingText } from './check/membership-model.ts';
 import { convergeSeconds, healedOperations, leaderTimeoutsMax } from './limits.ts';
 import type { Cluster } from './simulate.ts';
@@ -23,12 +24,13 @@ export function healAndConverge(cluster: Cluster): void {
   const members = membersIn(cluster).map(({ id }) => id);
   for (const node of nodes) {
     // Who is to join and was told only of nodes that have gone since is started anew, by whoever does so, with others.
-    const isLost = !node.knows.some((known) => known !== node.id && members.includes(known));
-    if (node.isJoining && isLost && node.consensus?.status().membership.voters.length === 0) node.crash();
+    if (node.isJoining && isLost(node, members) && node.consensus?.status().membership.voters.length === 0)
+      node.crash();
     // Who was removed may be there still, and disturbs nobody. Whose removal nobody was told may be needed, to tell the others of it.
     if (cluster.operators.isToldRemoved(node.id) && random.chance(0.5)) node.retire();
     else node.heal();
   }
+  const lost = new Set(nodes.filter((node) => isLost(node, members)).map(({ id }) => id));
   const { electionTicks, tickMs } = cluster.swarm;
   const leaderMs = leaderTimeoutsMax * 2 * electionTicks * tickMs;
   insist(
@@ -38,23 +40,24 @@ export function healAndConverge(cluster: Cluster): void {
   );
   const { keys } = cluster.swarm;
   for (let count = 0; count < healedOperations; count++) {
-    succeed(cluster, { what: 'write', count }, (node, done) => cluster.clients.write(node, keys, done));
-    succeed(cluster, { what: 'read', count }, (node, done) => cluster.clients.read(node, keys, done));
+    succeed(cluster, { what: 'write', count, lost }, (node, done) => cluster.clients.write(node, keys, done));
+    succeed(cluster, { what: 'read', count, lost }, (node, done) => cluster.clients.read(node, keys, done));
   }
-  const isConverged = cluster.pass(convergeSeconds * 1000, () => differenceOf(cluster) === undefined);
-  insist(rule, isConverged, () => `after ${convergeSeconds} s: ${differenceOf(cluster)}`);
+  const isConverged = cluster.pass(convergeSeconds * 1000, () => differenceOf(cluster, lost) === undefined);
+  insist(rule, isConverged, () => `after ${convergeSeconds} s: ${differenceOf(cluster, lost)}`);
 }
 
 /** Asks a member again until it succeeds: a leader may still change, and what was begun before the heal may still remove a node. */
 function succeed(
   cluster: Cluster,
-  { what, count }: { readonly what: string; readonly count: number },
+  of: { readonly what: string; readonly count: number; readonly lost: ReadonlySet<NodeId> },
   ask: (node: SimulatedNode, done: (isDone: boolean) => void) => void,
 ): void {
+  const { what, count, lost } = of;
   let isDone = false;
   let asked: SimulatedNode | undefined;
   const again = (): void => {
-    const members = membersIn(cluster);
+    const members = membersIn(cluster).filter(({ id }) => !lost.has(id));
     asked = members[count % members.length];
     if (asked === undefined) return;
     ask(asked, (succeeded) => {
@@ -68,6 +71,15 @@ function succeed(
     cluster.pass(convergeSeconds * 1000, () => isDone),
     () => `${what} ${count} on node ${asked?.id} did not succeed`,
   );
+}
+
+/**
+ * Everybody whom it knew was removed while it was down, so that it hears nobody, and is a stranger to those that it does not know: the others go on
+ * without it, until somebody removes it.
+ */
+function isLost(node: SimulatedNode, members: readonly NodeId[]): boolean {
+  const others = members.filter((member) => member !== node.id);
+  return others.length > 0 && !node.knows.some((known) => others.includes(known));
 }
 
 /** Those that the log says are members now. */
@@ -84,12 +96,13 @@ function leaderOf(cluster: Cluster): SimulatedNode | undefined {
 }
 
 /** What the nodes still disagree about. */
-function differenceOf(cluster: Cluster): string | undefined {
+function differenceOf(cluster: Cluster, lost: ReadonlySet<NodeId>): string | undefined {
   const { committed } = cluster.checker;
   const last = committed.lastIndex;
   const voting = committed.votingAt(last);
   if ((voting?.votersOutgoing.length ?? 0) > 0) return `the membership is joint: ${votingText(voting ?? nobody)}`;
   for (const node of membersIn(cluster)) {
+    if (lost.has(node.id)) continue;
     const state = node.machine?.state;
     if (state?.index !== last) return `node ${node.id} is at ${state?.index}, committed is ${last}`;
     if (!committed.isState(last, state)) return `node ${node.id} holds another state at ${last}`;
@@ -99,7 +112,7 @@ function differenceOf(cluster: Cluster): string | undefined {
   }
   const stuck = leaderOf(cluster)
     ?.consensus?.status()
-    .raft.progress.find((peer) => peer.state !== 'replicate' || peer.isPaused);
+    .raft.progress.find((peer) => !lost.has(peer.node) && (peer.state !== 'replicate' || peer.isPaused));
   return stuck === undefined
     ? undefined
     : `the leader has node ${stuck.node} in state ${stuck.state}, paused ${stuck.isPaused}`;
