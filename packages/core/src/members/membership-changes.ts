@@ -105,7 +105,8 @@ export class MembershipChanges {
     this.#pending = this.#pending.flatMap((pending) => {
       const isTaken = pending.isInForce || (pending.index === index && pending.term === term);
       if (isTaken && isJoint(membership)) return [{ ...pending, isInForce: true }];
-      if (isTaken) this.#whenSaved(index, pending.done, indexOf(membership));
+      const changed: LeaderAnswer = { kind: 'changed', index: indexOf(membership) };
+      if (isTaken) this.#unsaved.push({ index, tell: () => pending.done(changed) });
       else if (pending.index === index) pending.done(replaced);
       return isTaken || pending.index <= index ? [] : [pending];
     });
@@ -119,10 +120,6 @@ export class MembershipChanges {
     const told = this.#unsaved.filter((unsaved) => unsaved.index <= index);
     this.#unsaved = this.#unsaved.filter((unsaved) => unsaved.index > index);
     for (const { tell } of told) tell();
-  }
-
-  #whenSaved(index: LogIndex, done: Done, changed: LogIndex): void {
-    this.#unsaved.push({ index, tell: () => done({ kind: 'changed', index: changed }) });
   }
 
   /** Once for each tick: an answer that is not known in time is none; whoever asked finds its outcome unknown. */
