@@ -93,10 +93,6 @@ export const reportMs = 1_000;
 
 /** A report older than this says nothing any more: its node is down or cut off. */
 export const reportStaleMs = 5_000;
-/** Without a report that tells of less than was held: several that would have told it. */
-export const acquittedMs = 3_000;
-/** Runs of one node whose reports are told from late ones: a crash loop has a few a second, and a report is not on its way for long. */
-export const runsHeardMax = 16;
 
 /** How often a leader whose disk is full or hangs tries to hand over: a transfer takes a few round trips. */
 export const handOverEveryMs = 2_000;

@@ -1,5 +1,5 @@
 import type { NodeId } from '@lockstep/contract/ids';
-import { acquittedMs, reportMs, reportStaleMs, runsHeardMax } from './limits.ts';
+import { reportMs, reportStaleMs } from './limits.ts';
 import type { NodeReport } from './peers/node-report.ts';
 import type { PeerMessage } from './peers/peers.ts';
 import { membersOf } from './raft/membership.ts';
@@ -47,11 +47,9 @@ export interface MemberReportsOptions {
 export class MemberReports {
   readonly #options: MemberReportsOptions;
   readonly #reports = new Map<NodeId, { readonly report: NodeReport; readonly atMs: number }>();
-  /** The newest sequence of each run that was heard of, oldest run first: what a stream still held when its process had ended comes late. */
-  readonly #heard = new Map<NodeId, Map<number, number>>();
   readonly #footprints: Map<NodeId, Footprint>;
-  /** Nodes that told of less than they had held, and when they did so last. */
-  readonly #rolledBack = new Map<NodeId, number>();
+  /** Nodes whose last report told of less than they had held. */
+  readonly #rolledBack = new Set<NodeId>();
   #sequence = 0;
   #toldMs = Number.NEGATIVE_INFINITY;
 
@@ -75,42 +73,27 @@ export class MemberReports {
     return [this.#message()];
   }
 
-  /** A node's report arrived. */
+  /** A node's report arrived. Streams hand over nothing of a run once its next was heard; within a run, one may come late or twice. */
   told(from: NodeId, report: NodeReport): void {
     const { clock, id, send, log } = this.#options;
-    if (!this.#isNews(from, report)) return;
-    const nowMs = clock.nowMs();
-    this.#reports.set(from, { report, atMs: nowMs });
+    const before = this.#reports.get(from)?.report;
+    if (before?.run === report.run && before.sequence >= report.sequence) return;
+    this.#reports.set(from, { report, atMs: clock.nowMs() });
     const known = this.#footprints.get(from);
     if (known !== undefined && (report.lastIndex < known.floor || report.term < known.term)) {
       send(from, { kind: 'rolled-back', from: id, ...known });
-      const isKnown = this.#rolledBack.has(from);
-      this.#rolledBack.set(from, nowMs);
-      if (isKnown) return;
+      if (this.#rolledBack.has(from)) return;
+      this.#rolledBack.add(from);
       const { term, lastIndex } = report;
       log('peer-rolled-back', { node: from, term, lastIndex, knownTerm: known.term, knownFloor: known.floor });
       return;
     }
-    // One late report of a run that had ended may have said so; a disk that went back says it each second.
-    if (nowMs - (this.#rolledBack.get(from) ?? nowMs) >= acquittedMs) this.#rolledBack.delete(from);
+    this.#rolledBack.delete(from);
     if (known !== undefined && report.floor <= known.floor && report.term <= known.term) return;
     const { term, floor } = report;
     const newest = { term: Math.max(term, known?.term ?? 0), floor: Math.max(floor, known?.floor ?? 0) };
     this.#footprints.set(from, newest);
     this.#options.memory?.remember(from, newest);
-  }
-
-  /** Neither late nor repeated, as far as that run is remembered. */
-  #isNews(from: NodeId, { run, sequence }: NodeReport): boolean {
-    const runs = this.#heard.get(from) ?? new Map<number, number>();
-    this.#heard.set(from, runs);
-    if (sequence <= (runs.get(run) ?? 0)) return false;
-    runs.set(run, sequence);
-    for (const oldest of runs.keys()) {
-      if (runs.size <= runsHeardMax) break;
-      if (oldest !== run) runs.delete(oldest);
-    }
-    return true;
   }
 
   /** Another node remembers that this one held more. */

@@ -2,6 +2,7 @@ import { LogIndex, NodeId } from '@lockstep/contract/ids';
 import { describe, expect, test } from 'vitest';
 import { promotionLagEntriesMax } from '../limits.ts';
 import { membershipStepsMax } from '../raft/limits.ts';
+import type { HandOverOutcome } from '../port.ts';
 import { TestNodes } from '../test-nodes.ts';
 import { defaultTimings } from '../timings.ts';
 import {
@@ -311,6 +312,28 @@ describe('a leader', () => {
     expect(handOver(nodes, nodes.get(2), 2)).toMatchObject({ reason: 'not-member', text: 'node 2 is not a voter' });
     expect(handOver(nodes, nodes.get(2), 9)).toMatchObject({ reason: 'not-member' });
     expect(handOver(nodes, nodes.get(1))).toMatchObject({ reason: 'no-target' });
+  });
+
+  test('hands over to the first that is heard when nobody has been since the quorum was checked', () => {
+    const nodes = cluster(3);
+    const leader = nodes.leader();
+    const others = nodes.running.filter(({ id }) => id !== leader.id);
+    for (const { id } of others) nodes.cutOff.add(id);
+    const isAnyHeard = (): boolean => {
+      const { progress } = leader.node.status().raft;
+      return progress.some(({ node, isRecentlyActive }) => node !== leader.id && isRecentlyActive);
+    };
+    nodes.until(() => !isAnyHeard());
+    expect(leader.node.status().raft.role).toBe('leader');
+    let outcome: HandOverOutcome | undefined;
+    leader.node.handOver(undefined, (given) => {
+      outcome = given;
+    });
+    nodes.time.pass(20);
+    nodes.cutOff.clear();
+    nodes.until(() => outcome !== undefined);
+    expect(outcome).toEqual({ kind: 'handed-over', to: nodes.leader().id });
+    expect(nodes.leader().id).not.toBe(leader.id);
   });
 
   test('says so when the other does not take over', () => {
