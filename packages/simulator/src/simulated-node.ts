@@ -221,6 +221,7 @@ export class SimulatedNode {
     this.#isHealed = true;
     this.#isDoomed = false;
     this.#effectsLeft = 0;
+    this.#running?.log.failNextWrite(undefined);
     this.disk.heal();
     this.freeSpace = 'ok';
     this.resume();

@@ -115,8 +115,8 @@ export class MemoryLog implements LogStore {
     return Promise.resolve();
   }
 
-  /** The next write that the scheduler runs fails: `onFatal`, and no answer ever after. */
-  failNextWrite(error: Error): void {
+  /** The next write that the scheduler runs fails: `onFatal`, and no answer ever after. `undefined`: it does not, after all. */
+  failNextWrite(error: Error | undefined): void {
     this.#failure = error;
   }
 
