@@ -6,13 +6,13 @@ import type { Timings } from './timings.ts';
 
 /** The pure core of a node, as its log and state are at the start. */
 export function coreOf(
-  { id, random, raftLimits, lease }: NodeOptions,
+  { id, random, raftLimits, lease, newRaft = (options) => new Raft(options) }: NodeOptions,
   { electionTicks, heartbeatTicks }: Timings,
   { stored, applied }: Start,
   isElectable: () => boolean,
 ): Raft {
   const { hardState, snapshot, membership } = stored;
-  return new Raft({
+  return newRaft({
     id,
     random,
     electionTicks,

@@ -10,8 +10,10 @@ import type { FoundingMember } from './members/founding.ts';
 import type { PeerEvents, Peers } from './peers/peers.ts';
 import type { PullSnapshot } from './peers/snapshot-transfer.ts';
 import type { Consensus, NodeStatus, StateMachine } from './port.ts';
+import type { RaftOptions } from './raft/core.ts';
 import type { LeaseOptions } from './raft/lease.ts';
 import type { RaftLimits } from './raft/limits.ts';
+import type { Raft } from './raft/raft.ts';
 import type { Clock, Timings } from './timings.ts';
 
 export interface NodeOptions {
@@ -40,6 +42,8 @@ export interface NodeOptions {
   readonly timings?: Partial<Timings>;
   readonly compaction?: CompactionPolicy;
   readonly raftLimits?: RaftLimits;
+  /** Makes the core: one that also tells what it does. Default a plain `Raft`. */
+  readonly newRaft?: (options: RaftOptions) => Raft;
   /** Leases of the core, which trust clocks: all members have them, or none. Default none; the driver's own reads never rely on them. */
   readonly lease?: LeaseOptions;
   /** What is free on this node's disk. Without it there is always room. */

@@ -1,5 +1,16 @@
-import { expect, test } from 'vitest';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { runProgram } from './run-program.fixture.ts';
+
+let folder = '';
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'lockstep-simulate-'));
+});
+
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const simulateCommand = (...args: readonly string[]): ReturnType<typeof runProgram> => runProgram('main.ts', args);
 
@@ -14,6 +25,9 @@ test.each([
   [['--minimise'], '--minimise needs a --seed'],
   [['--trace', '--seeds', '2'], 'that is for one seed'],
   [['--trace', '--json'], '--json is for seeds'],
+  [['--state-trace', 'x', '--json'], '--json is for seeds'],
+  [['--state-trace', 'x', '--seeds', '2'], 'that is for one seed'],
+  [['--state-trace', 'x', '--minimise', '--seed', '1'], '--state-trace is of one run'],
   [['--clients', '101', '--seed', '1'], '--clients must be an integer from 0 to 100'],
   [['--resume', 'x', '--mutant', 'vote-twice'], '--resume is for the source as it is'],
 ])('%j is refused with the usage and exit code 2', async (args, message) => {
@@ -81,6 +95,28 @@ test('a trace tells who said what to whom, and what each wrote', async () => {
   expect(stdout).toMatch(/ s {2}n\d leader in term 1: writes 1\/1 to 1\/1/);
   expect(stdout).toMatch(/ s {4}n\d → n\d {2}append in term 1: 1 to 1 after 0\/0, commit 0/);
   expect(stdout).toMatch(/ s {4}n\d ← n\d {2}append-reply in term 1: has 1/);
+});
+
+test('the steps of the cores are written to a file, a line of JSON for each', async () => {
+  const file = join(folder, 'trace.ndjson');
+  const args = ['--seed', '3', '--nodes', '3', '--seconds', '1', '--without', 'all', '--state-trace', file];
+  const { code, stdout } = await simulateCommand(...args);
+  expect(code).toBe(0);
+  expect(stdout.trimEnd().split('\n').at(-1)).toBe('1 passed, 0 failed');
+  const lines = readFileSync(file, 'utf8').trimEnd().split('\n');
+  expect(JSON.parse(lines[0] ?? '')).toEqual({
+    tag: 'trace',
+    ts: 0,
+    event: {
+      name: 'InitState',
+      nid: '1',
+      state: { term: 0, vote: '0', commit: 0 },
+      role: 'StateFollower',
+      log: 0,
+      conf: [['1', '2', '3'], []],
+    },
+  });
+  for (const line of lines) expect(JSON.parse(line)).toMatchObject({ tag: 'trace' });
 });
 
 test('the result as JSON is one line', async () => {

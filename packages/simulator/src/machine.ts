@@ -117,9 +117,11 @@ export class Machine implements StateMachine {
     );
     this.#restoring = entry;
     this.#options.muchLater(() => {
+      // A snapshot has overtaken it.
+      if (this.#restoring !== entry) return;
       this.#restoring = undefined;
-      // A snapshot may have overtaken it; and who is sealed is offered it again.
-      if (this.#state.index + 1 !== entry.index || this.isSealed) return;
+      // Who is sealed is offered it again.
+      if (this.isSealed) return;
       this.#apply(entry);
       this.#isSynced(copyOf(this.#state));
       this.#options.onReady();
@@ -215,6 +217,7 @@ export class Machine implements StateMachine {
     if (this.#installing === undefined) return;
     const { state, meta } = this.#installing;
     this.#installing = undefined;
+    if ((this.#restoring?.index ?? Number.POSITIVE_INFINITY) <= state.index) this.#restoring = undefined;
     this.#disk.synced = copyOf(state);
     this.#disk.unsynced = [];
     this.#disk.installed = meta;

@@ -11,7 +11,7 @@ import { type Simplified, simplify } from './simplify.ts';
 import { drawSwarm } from './swarm.ts';
 
 export const usage: string = `usage: npm run simulate -- [--seed N] [--seeds K] [--seconds S] [--nodes 3|5] [--threads T] [--resume FILE] [--json]
-       npm run simulate -- --seed N [--seconds S] [--nodes 3|5] [--trace | --minimise] [--lines L]
+       npm run simulate -- --seed N [--seconds S] [--nodes 3|5] [--trace | --minimise] [--lines L] [--state-trace FILE]
                            [--without NAME,…] [--clients C] [--keys K] [--mutant NAME]
 
 Runs whole clusters on a virtual clock, network and disk, one for each seed, with faults; then heals them and checks that they agree.
@@ -24,8 +24,10 @@ Runs whole clusters on a virtual clock, network and disk, one for each seed, wit
   --json            the result as one JSON object, and nothing else
   --trace           one seed: the last lines of what happened, and what the run came to
   --lines L         with --trace: so many lines; default ${traceLinesShown}
+  --state-trace FILE  one seed: writes what each core did in the terms of etcd's TLA+ specification, a line of JSON for each step;
+                    the specification knows no crash in a write, no joint membership and no pre-vote that hears of a later term
   --minimise        one seed that fails: takes away what the failure does not need, and says how to repeat what is left
-  --without NAME,…  without these kinds of faults, and without loss, late, duplicates, reordering, membership, leases, repeats
+  --without NAME,…  without these kinds of faults, and without loss, late, duplicates, reordering, membership, leases, repeats; all
   --clients C       so many clients; --keys K: so many keys; default: drawn from the seed
   --mutant NAME     with this mistake in the source: ${mutants.map(({ name }) => name).join(', ')}
 `;
@@ -38,8 +40,9 @@ export interface Options {
   readonly threads: number;
   readonly resume: string | undefined;
   readonly json: boolean;
-  readonly look: 'trace' | 'minimise' | undefined;
+  readonly look: 'trace' | 'minimise' | 'state-trace' | undefined;
   readonly lines: number;
+  readonly stateTrace: string | undefined;
   readonly simplified: Simplified;
   readonly mutant: string | undefined;
 }
@@ -58,6 +61,7 @@ const known = {
   clients: text,
   keys: text,
   mutant: text,
+  'state-trace': text,
   json: flag,
   trace: flag,
   minimise: flag,
@@ -67,16 +71,18 @@ const known = {
 export function readOptions(): Options | 'help' {
   const { values } = parseArgs({ options: known });
   if (values.help) return 'help';
-  const { mutant, resume, trace, minimise } = values;
+  const { mutant, resume, trace, minimise, 'state-trace': stateTrace } = values;
   if (mutant !== undefined) mutantOf(mutant);
   const record = resume === undefined ? undefined : recordIn(resume);
   const seeds = countOf(values, record);
   const simplified = simplifiedIn(values);
-  const isOne = trace || minimise || Object.keys(simplified).length > 0;
+  const isOne = trace || minimise || stateTrace !== undefined || Object.keys(simplified).length > 0;
   if (trace && minimise) throw refused('--trace and --minimise can not be had at once');
   if (isOne && (seeds !== 1 || resume !== undefined)) throw refused('that is for one seed, and not for --resume');
   if (minimise && values.seed === undefined) throw refused('--minimise needs a --seed that fails');
-  if (values.json && (trace || minimise)) throw refused('--json is for seeds, not for --trace or --minimise');
+  if (minimise && stateTrace !== undefined) throw refused('--state-trace is of one run, not for --minimise');
+  if (values.json && (trace || minimise || stateTrace !== undefined))
+    throw refused('--json is for seeds, not for --trace, --state-trace or --minimise');
   if (mutant !== undefined && resume !== undefined)
     throw refused('--resume is for the source as it is, not for a mutant');
   return {
@@ -90,11 +96,18 @@ export function readOptions(): Options | 'help' {
     threads: integer('threads', values.threads ?? String(availableParallelism()), { least: 1, most: 256 }),
     resume,
     json: values.json,
-    look: trace ? 'trace' : minimise ? 'minimise' : undefined,
+    look: lookOf(trace, minimise, stateTrace),
+    stateTrace,
     lines: integer('lines', values.lines ?? String(traceLinesShown), { least: 1, most: 1e7 }),
     simplified,
     mutant,
   };
+}
+
+function lookOf(trace: boolean, minimise: boolean, stateTrace: string | undefined): Options['look'] {
+  if (trace) return 'trace';
+  if (minimise) return 'minimise';
+  return stateTrace === undefined ? undefined : 'state-trace';
 }
 
 function countOf(values: { readonly seeds?: string | undefined }, record: RunRecord | undefined): number {

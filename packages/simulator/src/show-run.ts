@@ -1,3 +1,4 @@
+import { closeSync, openSync, writeSync } from 'node:fs';
 import { loadMutant, mutantOf } from './load-mutant.ts';
 import { minimise } from './minimise.ts';
 import { type Options, repeatOf } from './options.ts';
@@ -23,8 +24,12 @@ export async function showRun(options: Options, say: (line: string) => void): Pr
     lines.push(line);
     if (lines.length > options.lines) lines.shift();
   };
-  const result = simulate({ ...runOf(options), watch });
-  for (const line of lines) say(line);
+  const { stateTrace } = options;
+  const file = stateTrace === undefined ? undefined : openSync(stateTrace, 'w');
+  const tell = file === undefined ? {} : { stateTrace: (line: string) => void writeSync(file, `${line}\n`) };
+  const result = simulate({ ...runOf(options), watch, ...tell });
+  if (file !== undefined) closeSync(file);
+  if (options.look === 'trace') for (const line of lines) say(line);
   say(JSON.stringify(result, undefined, 2));
   say(result.failure === undefined ? '1 passed, 0 failed' : '0 passed, 1 failed');
   return result.failure === undefined ? 0 : 1;

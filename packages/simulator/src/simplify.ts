@@ -26,11 +26,14 @@ export function active(swarm: Swarm): readonly string[] {
 /** The same swarm without these; refuses a name that there is not. */
 export function simplify(swarm: Swarm, { without = [], clients, keys }: Simplified): Swarm {
   const names = troubles(swarm);
-  const stranger = without.find((name) => !names.includes(name));
+  const stranger = without.find((name) => name !== 'all' && !names.includes(name));
   if (stranger !== undefined)
-    throw new LockstepError('invalid-input', `--without: there is no "${stranger}"; there are ${names.join(', ')}`);
+    throw new LockstepError(
+      'invalid-input',
+      `--without: there is no "${stranger}"; there are ${names.join(', ')}, and all`,
+    );
   const calm = healed(swarm);
-  const isOff = (name: string): boolean => without.includes(name);
+  const isOff = (name: string): boolean => without.includes(name) || without.includes('all');
   const every = Object.entries(swarm.every).map(([kind, ms]) => [kind, isOff(kind) ? 0 : ms] as const);
   return {
     ...swarm,

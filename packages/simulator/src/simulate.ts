@@ -15,6 +15,7 @@ import { Restores } from './restores.ts';
 import { Servers } from './servers.ts';
 import { type Simplified, simplify } from './simplify.ts';
 import { SimulatedNode } from './simulated-node.ts';
+import { tracedCores } from './state-trace/traced-cores.ts';
 import { drawSwarm, limitsOf, type Swarm } from './swarm.ts';
 import { Trace } from './trace.ts';
 import { uniqueRegister } from './versioned-register.ts';
@@ -34,6 +35,8 @@ export interface SimulationOptions {
   readonly swarm?: Swarm;
   /** Sees every line of the trace. */
   readonly watch?: (line: string) => void;
+  /** Sees every line of the trace in the terms of etcd's specification, and makes the cores tell it. */
+  readonly stateTrace?: (line: string) => void;
 }
 
 export interface SimulationResult {
@@ -110,7 +113,7 @@ export class Cluster {
     const arrived = (to: NodeId, arrive: () => void): void => this.nodes[to - 1]?.arrive(arrive);
     this.wires = new Wires({ agenda, random: this.random.fork(), trace, swarm, arrived });
     const network = new MemoryNetwork((delivery) => this.wires.carry(delivery, this.#sending));
-    this.#world = this.#newWorld(network);
+    this.#world = this.#newWorld(network, options.stateTrace);
     const { committed } = this.checker;
     this.#found(swarm.nodes);
     const nodes = (): readonly SimulatedNode[] => this.nodes;
@@ -228,7 +231,7 @@ export class Cluster {
     return new SimulatedNode(id, { world: this.#world, incarnation: 1 + this.random.below(2 ** 40), ...of });
   }
 
-  #newWorld(network: MemoryNetwork): World {
+  #newWorld(network: MemoryNetwork, stateTrace: SimulationOptions['stateTrace']): World {
     const { agenda, trace, checker } = this;
     return {
       agenda,
@@ -237,6 +240,7 @@ export class Cluster {
       checker,
       network,
       swarm: () => this.swarm,
+      newRaft: stateTrace === undefined ? undefined : tracedCores(stateTrace, () => agenda.nowMs),
       turning: (id, turn) => {
         this.#turning = id;
         turn();

@@ -71,6 +71,7 @@ export function startSimulatedDriver(options: SimulatedDriverOptions): Consensus
     timings: { tickMs, heartbeatTicks, electionTicks, snapshotOfferMs: 3_000, readResendMs: 500 },
     compaction: { ...compaction, everyBytes: 1_000_000, tailBytes: 1_000_000 },
     raftLimits: limitsOf(swarm()),
+    ...(world.newRaft === undefined ? {} : { newRaft: world.newRaft }),
     ...(hasLeases ? { lease: { nowMs: () => agenda.nowMs, lengthMs: (electionTicks - 1) * tickMs - 1 } } : {}),
     diskSpace: () => ({ level: options.freeSpace(), freeBytes: 0, warnBytes: 0, stopBytes: 0 }),
     memory: {

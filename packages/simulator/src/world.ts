@@ -2,6 +2,8 @@ import type { NodeId } from '@lockstep/contract/ids';
 import type { FoundingMember } from '@lockstep/core/members/founding';
 import type { MemoryNetwork } from '@lockstep/core/peers/memory-peers';
 import type { CommittedEntry } from '@lockstep/core/port';
+import type { RaftOptions } from '@lockstep/core/raft/core';
+import type { Raft } from '@lockstep/core/raft/raft';
 import type { Agenda } from './agenda.ts';
 import type { Checker } from './check/checker.ts';
 import type { Applied } from './key-value.ts';
@@ -21,6 +23,8 @@ export interface World {
   readonly checker: Checker;
   readonly network: MemoryNetwork;
   readonly swarm: () => Swarm;
+  /** Undefined: the driver makes its core as in production. */
+  readonly newRaft: ((options: RaftOptions) => Raft) | undefined;
   /** Runs a node's turn, and tells the checker of what its core hands out meanwhile. */
   readonly turning: (id: NodeId, turn: () => void) => void;
   readonly sending: (kind: FrameKind, send: () => void) => void;

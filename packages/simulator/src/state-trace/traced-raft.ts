@@ -1,0 +1,198 @@
+import { LogIndex, type NodeId } from '@lockstep/contract/ids';
+import { type Core, createCore, noNode, type RaftOptions } from '@lockstep/core/raft/core';
+import { decodeMembershipChange } from '@lockstep/core/raft/membership-codec';
+import { Raft } from '@lockstep/core/raft/raft';
+import type {
+  Entry,
+  Membership,
+  MembershipChange,
+  Message,
+  Proposed,
+  Ready,
+  SnapshotMeta,
+} from '@lockstep/core/raft/types';
+import { changesOf, eventOf, messageOf, ownAnswer, type StateEvent, type StateSeen, stateOf } from './state-event.ts';
+
+/**
+ * A core that tells each step in the terms of etcd's specification (etcd-io/raft, tla/etcdraft.tla), by what it was before a call
+ * and what it is after: receiving, a change of role, what the leader appends and commits, what is sent, and `Ready`. The
+ * specification is of less than this core: it knows no pre-vote, no joint membership, no disk that keeps part of a write, and no
+ * reads; a trace with those in it is one that it need not admit.
+ */
+export class TracedRaft extends Raft {
+  readonly #core: Core;
+  readonly #tell: (event: StateEvent) => void;
+  /** This node's answers to itself that are on their way, as text. */
+  readonly #toItself = new Set<string>();
+
+  constructor(options: RaftOptions, tell: (event: StateEvent) => void) {
+    const core = createCore(options);
+    super(options, core);
+    this.#core = core;
+    this.#tell = tell;
+    this.#say('InitState', stateOf(core));
+  }
+
+  override step(message: Message): void {
+    this.#traced(() => super.step(message), message);
+  }
+
+  override tick(): void {
+    this.#traced(() => super.tick());
+  }
+
+  override propose(data: readonly Uint8Array[], type?: 'transactions' | 'control'): Proposed {
+    return this.#traced(() => super.propose(data, type));
+  }
+
+  override campaign(): void {
+    this.#traced(() => super.campaign());
+  }
+
+  override transferLeader(to: NodeId): void {
+    this.#traced(() => super.transferLeader(to));
+  }
+
+  override stepDown(): void {
+    this.#traced(() => super.stepDown());
+  }
+
+  override snapshotOffered(to: NodeId, meta: SnapshotMeta): void {
+    this.#traced(() => super.snapshotOffered(to, meta));
+  }
+
+  override persisted(sequence: number): void {
+    const core = this.#core;
+    const before = stateOf(core);
+    const hadVoted = core.votes.has(core.id);
+    this.#traced(
+      () => super.persisted(sequence),
+      undefined,
+      () => {
+        if (before.role === 'StateLeader') this.#heardItself('MsgAppResp', before, core.log.stable);
+        // A candidate that has just won has forgotten who voted.
+        const isOwnVote =
+          before.role === 'StateCandidate' && !hadVoted && (core.votes.has(core.id) || core.role === 'leader');
+        if (isOwnVote) this.#heardItself('MsgVoteResp', before, LogIndex(0));
+      },
+    );
+  }
+
+  override appliedTo(index: LogIndex): void {
+    this.#traced(() => super.appliedTo(index));
+  }
+
+  override proposeMembership(change: MembershipChange): Proposed {
+    return this.#traced(() => super.proposeMembership(change));
+  }
+
+  override applyMembership(change: MembershipChange | undefined, index: LogIndex): Membership {
+    const core = this.#core;
+    const before = stateOf(core);
+    return this.#traced(
+      () => super.applyMembership(change, index),
+      undefined,
+      () => {
+        if (!isOtherConf(before.membership, core.membership)) return;
+        this.#say('ApplyConfChange', before, { prop: { cc: { newconf: core.membership.voters.map(String) } } });
+      },
+    );
+  }
+
+  override entriesFetched(id: number, entries: readonly Entry[] | 'compacted'): void {
+    this.#traced(() => super.entriesFetched(id, entries));
+  }
+
+  override ready(): Ready {
+    const core = this.#core;
+    const told = core.messages.length;
+    const ready = super.ready();
+    const seen = stateOf(core);
+    this.#sent(ready.messages.slice(told), seen);
+    this.#say('Ready', seen);
+    return ready;
+  }
+
+  /** `first`: what comes before whatever follows from it. */
+  #traced<Result>(run: () => Result, received?: Message, first: () => void = () => undefined): Result {
+    const core = this.#core;
+    const before = stateOf(core);
+    const told = { now: core.messages.length, later: core.messagesAfterPersist.length };
+    const result = run();
+    const after = stateOf(core);
+    const sent = [...core.messages.slice(told.now), ...core.messagesAfterPersist.slice(told.later)];
+    // A vote that this node hears of too early is as good as lost on the way.
+    const isLost = received?.type === 'vote' && !sent.some(({ to }) => to === received.from);
+    if (received !== undefined && !isLost) this.#received(received, before);
+    first();
+    this.#changedRole(before, after);
+    this.#appended(before, after);
+    if (after.role === 'StateLeader' && after.commit > before.commit) this.#say('Commit', after);
+    this.#sent(sent, after);
+    return result;
+  }
+
+  #received(message: Message, before: StateSeen): void {
+    const traced = messageOf(message);
+    if (traced !== undefined) this.#say(`Receive${traced.kind}`, before, { msg: traced.msg });
+  }
+
+  /** Before anything was appended in the new role. */
+  #changedRole(before: StateSeen, { term, vote, role, membership }: StateSeen): void {
+    if (before.term === term && before.role === role) return;
+    const seen = { ...before, term, vote, role, membership };
+    if (role === 'StateFollower') {
+      this.#say('BecomeFollower', { ...seen, vote: before.term === term ? vote : noNode });
+      return;
+    }
+    this.#say(role === 'StateLeader' ? 'BecomeLeader' : 'BecomeCandidate', seen);
+    if (role === 'StateCandidate') this.#toldItself('MsgVoteResp', seen, 0);
+  }
+
+  /** What a leader appended. */
+  #appended(before: StateSeen, after: StateSeen): void {
+    if (after.role !== 'StateLeader' || after.lastIndex === before.lastIndex) return;
+    const seen = { ...after, commit: before.commit };
+    for (let at = before.lastIndex + 1; at <= after.lastIndex; at++) {
+      const entry = this.#core.log.entryAt(LogIndex(at));
+      const changes = entry?.type === 'membership' ? changesOf(decodeMembershipChange(entry.data).steps) : [];
+      const lastIndex = at - 1;
+      if (changes.length > 0) this.#say('ChangeConf', { ...seen, lastIndex }, { prop: { cc: { changes } } });
+      else this.#say('Replicate', { ...seen, lastIndex });
+    }
+    this.#toldItself('MsgAppResp', seen, after.lastIndex);
+  }
+
+  #sent(messages: readonly Message[], seen: StateSeen): void {
+    for (const message of messages) {
+      const traced = messageOf(message);
+      if (traced !== undefined) this.#say(`Send${traced.kind}`, seen, { msg: traced.msg });
+    }
+  }
+
+  #toldItself(type: 'MsgAppResp' | 'MsgVoteResp', seen: StateSeen, index: number): void {
+    const msg = ownAnswer(this.#core.id, type, { term: seen.term, index });
+    this.#toItself.add(JSON.stringify(msg));
+    this.#say(`Send${kindOf(type)}`, seen, { msg });
+  }
+
+  #heardItself(type: 'MsgAppResp' | 'MsgVoteResp', seen: StateSeen, index: LogIndex): void {
+    const msg = ownAnswer(this.#core.id, type, { term: seen.term, index });
+    if (this.#toItself.delete(JSON.stringify(msg))) this.#say(`Receive${kindOf(type)}`, seen, { msg });
+  }
+
+  #say(name: string, seen: StateSeen, more: Pick<StateEvent, 'msg' | 'prop'> = {}): void {
+    this.#tell(eventOf({ name, node: this.#core.id, seen }, more));
+  }
+}
+
+/** Who votes and learns, not what else is known of them. */
+function isOtherConf(a: Membership, b: Membership): boolean {
+  const conf = ({ voters, votersOutgoing, learners }: Membership): string =>
+    JSON.stringify([voters, votersOutgoing, learners]);
+  return conf(a) !== conf(b);
+}
+
+function kindOf(type: 'MsgAppResp' | 'MsgVoteResp'): string {
+  return type === 'MsgAppResp' ? 'AppendEntriesResponse' : 'RequestVoteResponse';
+}
