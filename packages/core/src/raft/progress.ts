@@ -23,6 +23,8 @@ export class Progress {
   appendWanted: AppendWanted = 'no';
   /** The fetch from the log store that the next append waits for; 0 for none. */
   fetchId = 0;
+  /** Where that fetch begins. */
+  fetchFrom: LogIndex = LogIndex(0);
   /** The host has been asked for a snapshot and has not answered yet. */
   isSnapshotWanted = false;
 

@@ -1,6 +1,7 @@
 import { LogIndex, NodeId, Term } from '@lockstep/contract/ids';
 import { describe, expect, test } from 'vitest';
 import { entryOverheadBytes } from './limits.ts';
+import { Progress } from './progress.ts';
 import { dataOf, logOf, membershipOf, TestCluster } from './test-cluster.fixture.ts';
 import type { Entry, Message } from './types.ts';
 
@@ -453,6 +454,41 @@ describe('entries that are on disk only', () => {
     cluster.tick(3);
     expect(cluster.node(3).values).toEqual(['a', 'b', 'c']);
     expect(cluster.node(3).batches.some((batch) => batch.snapshot !== undefined)).toBe(true);
+  });
+
+  test('that were compacted meanwhile, and that the peer has acknowledged meanwhile, are not missed', () => {
+    const cluster = elected([1, 2, 3], options);
+    for (const item of ['a', 'b', 'c']) cluster.raft(1).propose([dataOf(item)]);
+    cluster.settle();
+    const leader = cluster.raft(1);
+    const acknowledge = (index: number): void =>
+      leader.step({
+        type: 'append-reply',
+        from: NodeId(3),
+        to: NodeId(1),
+        term: leader.term,
+        index: LogIndex(index),
+        rejected: false,
+        hintIndex: LogIndex(0),
+        hintTerm: Term(0),
+      });
+    // As a leader that has not heard of it yet.
+    cluster
+      .node(1)
+      .core.progress.set(
+        NodeId(3),
+        new Progress({ node: NodeId(3), next: LogIndex(2), isLearner: false, max: { messages: 8, bytes: 1_000 } }),
+      );
+    cluster.node(1).isDiskSlow = true;
+    acknowledge(1);
+    cluster.settle([1]);
+    acknowledge(4);
+    cluster.node(1).compact();
+    cluster.node(1).sync();
+    cluster.settle([1]);
+    const peer = leader.status().progress.find(({ node }) => node === 3);
+    expect(peer).toMatchObject({ match: 4, next: 5, state: 'replicate' });
+    expect(cluster.sent.filter(({ type }) => type === 'snapshot')).toEqual([]);
   });
 });
 

@@ -94,6 +94,7 @@ function sendEntries(
 function fetchFor(core: Core, peer: Progress): void {
   core.lastFetchId += 1;
   peer.fetchId = core.lastFetchId;
+  peer.fetchFrom = peer.next;
   const until = core.log.tailFirstIndex;
   const bytesMax = core.limits.appendBytesMax;
   core.fetches.push({ id: peer.fetchId, to: peer.node, from: peer.next, until, bytesMax });
@@ -105,11 +106,12 @@ function fetchFor(core: Core, peer: Progress): void {
  */
 export function peerEntriesFetched(core: Core, peer: Progress, entries: readonly Entry[] | 'compacted'): void {
   peer.fetchId = 0;
-  if (entries === 'compacted') {
+  // What it acknowledged meanwhile it does not need: the log may go on for it.
+  if (entries === 'compacted' && peer.next <= peer.fetchFrom) {
     wantSnapshot(core, peer);
     return;
   }
-  if (isSendable(core, peer, entries)) sendEntries(core, peer, { entries, bytes: bytesOf(entries) });
+  if (entries !== 'compacted' && isSendable(core, peer, entries)) sendEntries(core, peer, { entries, bytes: bytesOf(entries) });
   wantAppend(core, peer, 'if-entries');
 }
 
