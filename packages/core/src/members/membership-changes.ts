@@ -100,9 +100,13 @@ export class MembershipChanges {
     this.#pending.push({ index: proposed.firstIndex, term: proposed.term, deadlineMs, done, isInForce: false });
   }
 
-  /** A membership entry has taken effect here, on whichever node. */
+  /** A membership entry has taken effect here, on whichever node: the membership before it is in force until the host says so. */
   applied({ index, term }: Entry, membership: Membership): void {
+    const before = this.#options.membership();
+    // Of a joint membership that a snapshot took this node past nobody here knows how it was left, nor what came after.
+    const isOvertaken = (pending: Pending): boolean => pending.isInForce && indexOf(before) !== pending.index;
     this.#pending = this.#pending.flatMap((pending) => {
+      if (isOvertaken(pending)) return [];
       const isTaken = pending.isInForce || (pending.index === index && pending.term === term);
       if (isTaken && isJoint(membership)) return [{ ...pending, isInForce: true }];
       const changed: LeaderAnswer = { kind: 'changed', index: indexOf(membership) };

@@ -385,6 +385,30 @@ describe('the outcome of a change', () => {
     expect(leaving.node.status().standing).toBe('removed');
   });
 
+  test('is unknown where a snapshot brings what followed the change: a later one may have undone it', () => {
+    const nodes = cluster(3);
+    joined(nodes, 4);
+    const old = nodes.leader();
+    const gone = old.id === 3 ? 1 : 3;
+    const asked = changing(old, { steps: [promote(4), remove(gone)] });
+    nodes.until(() => membershipOf(old).votersOutgoing.length > 0, 1);
+    nodes.cutOff.add(old.id);
+    nodes.until(() => nodes.leader().id !== old.id && membershipOf(nodes.leader()).votersOutgoing.length === 0);
+    const next = nodes.leader();
+    write(nodes, next, 'after');
+    const { appliedIndex } = next.node.status();
+    for (const { node } of [next, nodes.get(4)]) node.stateSynced(appliedIndex);
+    next.node.compactNow();
+    nodes.time.pass(100);
+    nodes.cutOff.clear();
+    nodes.until(() => old.node.status().snapshotsInstalled > 0);
+    const leader = nodes.leader();
+    const undone = leader.id === 4 ? next.id : 4;
+    expect(change(nodes, leader, { steps: [learn(undone)] })).toMatchObject({ kind: 'changed' });
+    nodes.until(() => asked.outcome !== undefined);
+    expect(asked.outcome).toEqual({ kind: 'unknown' });
+  });
+
   test('is told of a joint change once it is left', () => {
     const nodes = cluster(3);
     joined(nodes, 4);

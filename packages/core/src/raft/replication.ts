@@ -111,7 +111,8 @@ export function peerEntriesFetched(core: Core, peer: Progress, entries: readonly
     wantSnapshot(core, peer);
     return;
   }
-  if (entries !== 'compacted' && isSendable(core, peer, entries)) sendEntries(core, peer, { entries, bytes: bytesOf(entries) });
+  if (entries !== 'compacted' && isSendable(core, peer, entries))
+    sendEntries(core, peer, { entries, bytes: bytesOf(entries) });
   wantAppend(core, peer, 'if-entries');
 }
 
