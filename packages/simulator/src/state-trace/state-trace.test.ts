@@ -35,7 +35,7 @@ test('nothing is received that was not sent before, and no more often where noth
   let received = 0;
   for (const { name, msg } of events) {
     if (msg === undefined) continue;
-    const text = JSON.stringify(Object.entries(msg).toSorted());
+    const text = JSON.stringify(Object.entries(msg).toSorted(([a], [b]) => a.localeCompare(b)));
     const count = onTheWay.get(text) ?? 0;
     if (name.startsWith('Send')) onTheWay.set(text, count + 1);
     else {
