@@ -25,7 +25,7 @@ Runs whole clusters on a virtual clock, network and disk, one for each seed, wit
   --trace           one seed: the last lines of what happened, and what the run came to
   --lines L         with --trace: so many lines; default ${traceLinesShown}
   --state-trace FILE  one seed: writes what each core did in the terms of etcd's TLA+ specification, a line of JSON for each step;
-                    the specification knows no crash in a write, no joint membership and no pre-vote that hears of a later term
+                    the specification knows no crash in a write, no joint membership, and no later term but in a vote or an append
   --minimise        one seed that fails: takes away what the failure does not need, and says how to repeat what is left
   --without NAME,…  without these kinds of faults, and without loss, late, duplicates, reordering, membership, leases, repeats; all
   --clients C       so many clients; --keys K: so many keys; default: drawn from the seed

@@ -16,8 +16,9 @@ import { changesOf, eventOf, messageOf, ownAnswer, type StateEvent, type StateSe
 /**
  * A core that tells each step in the terms of etcd's specification (etcd-io/raft, tla/etcdraft.tla), by what it was before a call
  * and what it is after: receiving, a change of role, what the leader appends and commits, what is sent, and `Ready`. The
- * specification is of less than this core: it knows no pre-vote, no joint membership, no disk that keeps part of a write, and no
- * reads; a trace with those in it is one that it need not admit.
+ * specification is of less than this core: it knows no joint membership, no disk that keeps part of a write, and no answer that
+ * tells of a later term without refusing, as etcd's own to an earlier leader does; a trace with those in it is one that it need not
+ * admit. Pre-votes and reads are left out.
  */
 export class TracedRaft extends Raft {
   readonly #core: Core;
