@@ -314,6 +314,22 @@ describe('a leader', () => {
     expect(handOver(nodes, nodes.get(1))).toMatchObject({ reason: 'no-target' });
   });
 
+  test('hands over to no voter that is about to leave', () => {
+    const nodes = cluster(3);
+    joined(nodes, 4);
+    const leader = nodes.leader();
+    const leaving = nodes.running.find(({ id }) => id !== leader.id && id !== 4)?.id ?? expect.unreachable();
+    changing(leader, { steps: [promote(4), remove(leaving)] });
+    nodes.until(() => membershipOf(leader).votersOutgoing.includes(leaving), 1);
+    expect(membershipOf(leader).voters).not.toContain(leaving);
+    let outcome: HandOverOutcome | undefined;
+    leader.node.handOver(leaving, (given) => {
+      outcome = given;
+    });
+    nodes.time.pass(1);
+    expect(outcome).toMatchObject({ kind: 'refused', reason: 'not-member', text: `node ${leaving} is not a voter` });
+  });
+
   test('hands over to the first that is heard when nobody has been since the quorum was checked', () => {
     const nodes = cluster(3);
     const leader = nodes.leader();
