@@ -12,6 +12,7 @@ export const defaultName = 'the default: a record for each write';
 
 const naive: LogLayout = {
   recordEntriesMax: 1,
+  giveBackBytesMin: Number.POSITIVE_INFINITY,
   compression: true,
   writeBufferBytes: 4 * MiB,
   blockCacheBytes: 8 * MiB,

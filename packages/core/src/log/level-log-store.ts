@@ -2,6 +2,7 @@ import { assert, LockstepError } from '@lockstep/contract/errors';
 import { LogIndex } from '@lockstep/contract/ids';
 import type { Entry, HardState, Membership, PersistBatch, SnapshotMeta } from '../raft/types.ts';
 import { deletesPerBatchMax, markerIntervalMs, waitingCallsMax } from './limits.ts';
+import type { GivenBack } from './given-back.ts';
 import type { LogDatabase, RecoveredLog } from './log-recovery.ts';
 import { encodeHardState, encodeMeta, EntryKey, hardStateKey, type LogMeta, metaKey } from './log-records.ts';
 import type { LogStore, LogStoreStats } from './log-store.ts';
@@ -14,6 +15,7 @@ interface Opened {
   readonly meta: LogMeta;
   readonly recovered: RecoveredLog;
   readonly recordSize: RecordSize;
+  readonly givenBack: GivenBack;
   readonly onFatal: (error: Error) => void;
   readonly now: () => number;
   readonly onSync: (ms: number) => void;
@@ -40,6 +42,7 @@ export class LevelLog implements LogStore {
   readonly #onSync: (ms: number) => void;
   readonly #key = new EntryKey();
   readonly #log: RecordLog;
+  readonly #givenBack: GivenBack;
   readonly #calls: Call[] = [];
   /** Calls from outside among them. */
   #waiting = 0;
@@ -67,6 +70,7 @@ export class LevelLog implements LogStore {
     this.#now = opened.now;
     this.#onSync = opened.onSync;
     this.#meta = opened.meta;
+    this.#givenBack = opened.givenBack;
     this.#hardState = recovered.stored.hardState;
     const { database, recordSize: size } = opened;
     this.#log = new RecordLog({ database, recovered, chain: opened.meta.chain, size });
@@ -137,6 +141,7 @@ export class LevelLog implements LogStore {
     if (this.#state === 'open') this.#state = 'closing';
     clearTimeout(this.#markerTimer);
     await this.#running;
+    await this.#givenBack.settled();
     try {
       if (this.#state === 'closing' && this.#isFloorUnmarked()) await this.#mark(this.#floor());
     } finally {
@@ -172,6 +177,7 @@ export class LevelLog implements LogStore {
   }
 
   #poison(cause: unknown): void {
+    if (this.#state === 'poisoned') return;
     this.#state = 'poisoned';
     this.#calls.length = 0;
     clearTimeout(this.#markerTimer);
@@ -219,8 +225,9 @@ export class LevelLog implements LogStore {
     const operations = this.#database.batch();
     for (const start of this.#leftovers.slice(0, deletesPerBatchMax)) operations.del(this.#key.of(start));
     await this.#commit(operations, true);
-    this.#leftovers.splice(0, deletesPerBatchMax);
+    const last = this.#leftovers.splice(0, deletesPerBatchMax).at(-1);
     if (this.#leftovers.length > 0) this.#enqueue('upkeep', () => this.#forgetSome());
+    else if (last !== undefined) this.#givenBack.deleted(last).catch((cause: unknown) => this.#poison(cause));
     return noAnswer;
   }
 

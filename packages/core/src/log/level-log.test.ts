@@ -57,6 +57,16 @@ async function newestLogFile(directory: string): Promise<string> {
   return join(directory, names.toSorted().at(-1) ?? 'none');
 }
 
+async function bytesIn(directory: string): Promise<number> {
+  let bytes = 0;
+  for (const name of await readdir(directory)) {
+    // LevelDB deletes files meanwhile.
+    const found = await stat(join(directory, name)).catch(() => undefined);
+    bytes += found?.size ?? 0;
+  }
+  return bytes;
+}
+
 async function flipBit(file: string, offset: number): Promise<void> {
   const handle = await open(file, 'r+');
   const byte = Buffer.alloc(1);
@@ -332,6 +342,21 @@ async function entryKeys(directory: string): Promise<readonly number[]> {
   });
   return found;
 }
+
+test('a compacted log gives its space back, and keeps what follows', async () => {
+  const directory = await newDirectory();
+  const layout = { ...defaultLayout, writeBufferBytes: 1_000_000, giveBackBytesMin: 4_000_000 };
+  const { store } = await openIn(directory, { layout });
+  const last = 1_000;
+  for (let index = 1; index <= last; index++)
+    await write(store, batch({ hardState: hardState(1, 2, index - 1), entries: [entry(index, 1, 16_000)] }));
+  await expect.poll(() => bytesIn(directory)).toBeGreaterThan(15_000_000);
+  await compact(store, snapshotAt(last - 2, 1));
+  await expect.poll(() => bytesIn(directory), { timeout: 20_000 }).toBeLessThan(2_000_000);
+  expect(await read(store, { from: last - 1, until: last + 1 })).toMatchObject([{ index: last - 1 }, { index: last }]);
+  await store.close();
+  expect((await openIn(directory)).stored).toMatchObject({ firstIndex: last - 1, lastIndex: last });
+});
 
 describe('a directory belongs to one node and one process', () => {
   test('no log and nothing to format with', async () => {

@@ -6,7 +6,15 @@ import { Level } from 'level';
 import type { HardState, Membership } from '../raft/types.ts';
 import { LevelLog } from './level-log-store.ts';
 import { innermostMessage, isCorruption } from './leveldb-error.ts';
-import { blockBytes, blockCacheBytes, recordBytesMax, recordEntriesMax, writeBufferBytes } from './limits.ts';
+import { GivenBack } from './given-back.ts';
+import {
+  blockBytes,
+  blockCacheBytes,
+  giveBackBytesMin,
+  recordBytesMax,
+  recordEntriesMax,
+  writeBufferBytes,
+} from './limits.ts';
 import { type LogDatabase, recoverLog } from './log-recovery.ts';
 import {
   damaged,
@@ -53,6 +61,8 @@ export interface LogLayout {
   readonly writeBufferBytes: number;
   readonly blockCacheBytes: number;
   readonly blockBytes: number;
+  /** Space of deleted records on the disk before it is given back. */
+  readonly giveBackBytesMin: number;
 }
 
 export const defaultLayout: LogLayout = {
@@ -62,6 +72,7 @@ export const defaultLayout: LogLayout = {
   writeBufferBytes,
   blockCacheBytes,
   blockBytes,
+  giveBackBytesMin,
 };
 
 export interface OpenedLog {
@@ -107,7 +118,9 @@ async function openChecked(options: LevelLogOptions): Promise<OpenedLog> {
     if (head.format !== logFormat) await database.put(metaKey, encodeMeta(head.meta), { sync: true });
     marker ??= await firstMarker(directory, recovered.stored);
     const recordSize = { entriesMax: layout.recordEntriesMax, bytesMax: recordBytesMax };
-    const store = new LevelLog({ database, recordSize, marker, meta: head.meta, recovered, onFatal, now, onSync });
+    const givenBack = new GivenBack(database, layout.giveBackBytesMin);
+    const parts = { database, recordSize, marker, meta: head.meta, recovered, givenBack };
+    const store = new LevelLog({ ...parts, onFatal, now, onSync });
     return { stored: recovered.stored, store, identity: head.meta.identity };
   } catch (error) {
     await marker?.close();

@@ -26,6 +26,9 @@ export const blockBytes = 4096;
 /** Records deleted in one batch after a compaction: about 2 ms of LevelDB's thread, so that no write waits long behind it. */
 export const deletesPerBatchMax = 512;
 
+/** Space of deleted records that LevelDB may keep before it is told to give it back: four times what a log holds between two compactions. */
+export const giveBackBytesMin: number = 256 * MiB;
+
 /** Records read in one call of LevelDB's iterator, so that a fetch neither crosses threads for each of them nor reads far too much. */
 export const readChunkRecords = 64;
 export const readChunkBytes: number = MiB;
