@@ -1,16 +1,8 @@
-import { LogIndex, type NodeId } from '@lockstep/contract/ids';
+import { LogIndex } from '@lockstep/contract/ids';
 import { type Core, createCore, noNode, type RaftOptions } from '@lockstep/core/raft/core';
 import { decodeMembershipChange } from '@lockstep/core/raft/membership-codec';
 import { Raft } from '@lockstep/core/raft/raft';
-import type {
-  Entry,
-  Membership,
-  MembershipChange,
-  Message,
-  Proposed,
-  Ready,
-  SnapshotMeta,
-} from '@lockstep/core/raft/types';
+import type { Membership, Message, Ready } from '@lockstep/core/raft/types';
 import { changesOf, eventOf, messageOf, ownAnswer, type StateEvent, type StateSeen, stateOf } from './state-event.ts';
 
 /**
@@ -20,94 +12,80 @@ import { changesOf, eventOf, messageOf, ownAnswer, type StateEvent, type StateSe
  * tells of a later term without refusing, as etcd's own to an earlier leader does; a trace with those in it is one that it need not
  * admit. Pre-votes and reads are left out.
  */
-export class TracedRaft extends Raft {
+export function tracedRaft(options: RaftOptions, tell: (event: StateEvent) => void): Raft {
+  const core = createCore(options);
+  const raft = new Raft(options, core);
+  const steps = new CoreSteps(core, tell);
+  const untraced = {
+    step: raft.step.bind(raft),
+    tick: raft.tick.bind(raft),
+    propose: raft.propose.bind(raft),
+    campaign: raft.campaign.bind(raft),
+    transferLeader: raft.transferLeader.bind(raft),
+    stepDown: raft.stepDown.bind(raft),
+    snapshotOffered: raft.snapshotOffered.bind(raft),
+    persisted: raft.persisted.bind(raft),
+    appliedTo: raft.appliedTo.bind(raft),
+    proposeMembership: raft.proposeMembership.bind(raft),
+    applyMembership: raft.applyMembership.bind(raft),
+    entriesFetched: raft.entriesFetched.bind(raft),
+    ready: raft.ready.bind(raft),
+  };
+  raft.step = (message) => steps.traced(() => untraced.step(message), message);
+  raft.tick = () => steps.traced(() => untraced.tick());
+  raft.propose = (data, type) => steps.traced(() => untraced.propose(data, type));
+  raft.campaign = () => steps.traced(() => untraced.campaign());
+  raft.transferLeader = (to) => steps.traced(() => untraced.transferLeader(to));
+  raft.stepDown = () => steps.traced(() => untraced.stepDown());
+  raft.snapshotOffered = (to, meta) => steps.traced(() => untraced.snapshotOffered(to, meta));
+  raft.persisted = (sequence) => steps.persisted(() => untraced.persisted(sequence));
+  raft.appliedTo = (index) => steps.traced(() => untraced.appliedTo(index));
+  raft.proposeMembership = (change) => steps.traced(() => untraced.proposeMembership(change));
+  raft.applyMembership = (change, index) => steps.applied(() => untraced.applyMembership(change, index));
+  raft.entriesFetched = (id, entries) => steps.traced(() => untraced.entriesFetched(id, entries));
+  raft.ready = () => steps.ready(() => untraced.ready());
+  return raft;
+}
+
+/** Tells what each call of a core came to. */
+class CoreSteps {
   readonly #core: Core;
   readonly #tell: (event: StateEvent) => void;
   /** This node's answers to itself that are on their way, as text. */
   readonly #toItself = new Set<string>();
 
-  constructor(options: RaftOptions, tell: (event: StateEvent) => void) {
-    const core = createCore(options);
-    super(options, core);
+  constructor(core: Core, tell: (event: StateEvent) => void) {
     this.#core = core;
     this.#tell = tell;
     this.#say('InitState', stateOf(core));
   }
 
-  override step(message: Message): void {
-    this.#traced(() => super.step(message), message);
-  }
-
-  override tick(): void {
-    this.#traced(() => super.tick());
-  }
-
-  override propose(data: readonly Uint8Array[], type?: 'transactions' | 'control'): Proposed {
-    return this.#traced(() => super.propose(data, type));
-  }
-
-  override campaign(): void {
-    this.#traced(() => super.campaign());
-  }
-
-  override transferLeader(to: NodeId): void {
-    this.#traced(() => super.transferLeader(to));
-  }
-
-  override stepDown(): void {
-    this.#traced(() => super.stepDown());
-  }
-
-  override snapshotOffered(to: NodeId, meta: SnapshotMeta): void {
-    this.#traced(() => super.snapshotOffered(to, meta));
-  }
-
-  override persisted(sequence: number): void {
+  persisted(run: () => void): void {
     const core = this.#core;
     const before = stateOf(core);
     const hadVoted = core.votes.has(core.id);
-    this.#traced(
-      () => super.persisted(sequence),
-      undefined,
-      () => {
-        if (before.role === 'StateLeader') this.#heardItself('MsgAppResp', before, core.log.stable);
-        // A candidate that has just won has forgotten who voted.
-        const isOwnVote =
-          before.role === 'StateCandidate' && !hadVoted && (core.votes.has(core.id) || core.role === 'leader');
-        if (isOwnVote) this.#heardItself('MsgVoteResp', before, LogIndex(0));
-      },
-    );
+    this.traced(run, undefined, () => {
+      if (before.role === 'StateLeader') this.#heardItself('MsgAppResp', before, core.log.stable);
+      // A candidate that has just won has forgotten who voted.
+      const isOwnVote =
+        before.role === 'StateCandidate' && !hadVoted && (core.votes.has(core.id) || core.role === 'leader');
+      if (isOwnVote) this.#heardItself('MsgVoteResp', before, LogIndex(0));
+    });
   }
 
-  override appliedTo(index: LogIndex): void {
-    this.#traced(() => super.appliedTo(index));
-  }
-
-  override proposeMembership(change: MembershipChange): Proposed {
-    return this.#traced(() => super.proposeMembership(change));
-  }
-
-  override applyMembership(change: MembershipChange | undefined, index: LogIndex): Membership {
+  applied(run: () => Membership): Membership {
     const core = this.#core;
     const before = stateOf(core);
-    return this.#traced(
-      () => super.applyMembership(change, index),
-      undefined,
-      () => {
-        if (!isOtherConf(before.membership, core.membership)) return;
-        this.#say('ApplyConfChange', before, { prop: { cc: { newconf: core.membership.voters.map(String) } } });
-      },
-    );
+    return this.traced(run, undefined, () => {
+      if (!isOtherConf(before.membership, core.membership)) return;
+      this.#say('ApplyConfChange', before, { prop: { cc: { newconf: core.membership.voters.map(String) } } });
+    });
   }
 
-  override entriesFetched(id: number, entries: readonly Entry[] | 'compacted'): void {
-    this.#traced(() => super.entriesFetched(id, entries));
-  }
-
-  override ready(): Ready {
+  ready(run: () => Ready): Ready {
     const core = this.#core;
     const told = core.messages.length;
-    const ready = super.ready();
+    const ready = run();
     const seen = stateOf(core);
     this.#sent(ready.messages.slice(told), seen);
     this.#say('Ready', seen);
@@ -115,7 +93,7 @@ export class TracedRaft extends Raft {
   }
 
   /** `first`: what comes before whatever follows from it. */
-  #traced<Result>(run: () => Result, received?: Message, first: () => void = () => undefined): Result {
+  traced<Result>(run: () => Result, received?: Message, first: () => void = () => undefined): Result {
     const core = this.#core;
     const before = stateOf(core);
     const told = { now: core.messages.length, later: core.messagesAfterPersist.length };
