@@ -26,6 +26,7 @@ test.each([
   [['--trace', '--seeds', '2'], 'that is for one seed'],
   [['--trace', '--json'], '--json is for seeds'],
   [['--state-trace', 'x', '--json'], '--json is for seeds'],
+  [['--state-trace', '/none/such', '--seed', '1'], "--state-trace: /none/such can't be written"],
   [['--state-trace', 'x', '--seeds', '2'], 'that is for one seed'],
   [['--state-trace', 'x', '--minimise', '--seed', '1'], '--state-trace is of one run'],
   [['--clients', '101', '--seed', '1'], '--clients must be an integer from 0 to 100'],

@@ -1,4 +1,5 @@
 import { closeSync, openSync, writeSync } from 'node:fs';
+import { LockstepError } from '@lockstep/contract/errors';
 import { loadMutant, mutantOf } from './load-mutant.ts';
 import { minimise } from './minimise.ts';
 import { type Options, repeatOf } from './options.ts';
@@ -25,7 +26,7 @@ export async function showRun(options: Options, say: (line: string) => void): Pr
     if (lines.length > options.lines) lines.shift();
   };
   const { stateTrace } = options;
-  const file = stateTrace === undefined ? undefined : openSync(stateTrace, 'w');
+  const file = stateTrace === undefined ? undefined : openedFor(stateTrace);
   const tell = file === undefined ? {} : { stateTrace: (line: string) => void writeSync(file, `${line}\n`) };
   const result = simulate({ ...runOf(options), watch, ...tell });
   if (file !== undefined) closeSync(file);
@@ -33,6 +34,15 @@ export async function showRun(options: Options, say: (line: string) => void): Pr
   say(JSON.stringify(result, undefined, 2));
   say(result.failure === undefined ? '1 passed, 0 failed' : '0 passed, 1 failed');
   return result.failure === undefined ? 0 : 1;
+}
+
+function openedFor(stateTrace: string): number {
+  try {
+    return openSync(stateTrace, 'w');
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new LockstepError('invalid-input', `--state-trace: ${stateTrace} can't be written: ${why}`, { cause });
+  }
 }
 
 type Run = Pick<SimulationOptions, 'seed' | 'seconds'> & Required<Pick<SimulationOptions, 'simplified'>>;
