@@ -2,6 +2,7 @@ import { tmpdir } from 'node:os';
 import { type Choices, UsageError } from './choices.ts';
 import { doors } from './pki-cluster.ts';
 import { benchPkiIssue } from './pki-issue.ts';
+import { benchPkiWidth } from './pki-width.ts';
 import { benchRaft } from './raft/bench-raft.ts';
 import { benchCatchUp } from './raft/catch-up.ts';
 import { benchEndurance } from './raft/endurance.ts';
@@ -30,20 +31,12 @@ export const benches: { readonly [name: string]: Bench } = {
     --concurrency 64  requests under way at once
     --door grpc       which door to ask: grpc or http
     --profile         sample what each process does, and add its time up by part; costs some speed
+    --against-nodes N instead: what a certificate costs the leader, compared with a cluster of N nodes
+    --rounds 3        with --against-nodes: how often to measure both; the median is told
 `,
-    options: ['nodes', 'seconds', 'concurrency', 'door'],
+    options: ['nodes', 'seconds', 'concurrency', 'door', 'against-nodes', 'rounds'],
     flags: ['profile'],
-    run: (choices, report) =>
-      benchPkiIssue(
-        {
-          nodes: choices.count('nodes', 3, nodesMax),
-          seconds: choices.count('seconds', 20, secondsMax),
-          concurrency: choices.count('concurrency', 64, 4_096),
-          door: choices.oneOf('door', doors),
-          profile: choices.has('profile'),
-        },
-        report,
-      ),
+    run: runPkiIssue,
   },
   raft: {
     usage: `  raft        commits and linearizable reads a second of consensus alone, beside what the disk and a bare
@@ -53,7 +46,7 @@ export const benches: { readonly [name: string]: Bench } = {
     --rounds 3        how often to go through all of them; medians are told
     --bytes 256       one payload
     --dir FOLDER      on the disk that is meant (default: the system's folder for temporary files)
-    --against-nodes N instead: what a commit costs the leader, compared with a cluster of N nodes
+    --against-nodes N instead: what a commit costs the leader, compared with a cluster of N nodes, in turns (9 rounds of 2 s)
     --kills N         instead: how long no write is acknowledged when the leader is killed, N times
     --minutes M       instead: memory and disk under load over M minutes, with 64 in flight (or --in-flight N)
 `,
@@ -106,6 +99,27 @@ export const benches: { readonly [name: string]: Bench } = {
   },
 };
 
+function runPkiIssue(choices: Choices, report: (line: string) => void): Promise<object> {
+  choices.requireAtMostOne(['against-nodes', 'profile']);
+  const load = {
+    nodes: choices.count('nodes', 3, nodesMax),
+    seconds: choices.count('seconds', 20, secondsMax),
+    concurrency: choices.count('concurrency', 64, 4_096),
+    door: choices.oneOf('door', doors),
+  };
+  if (!choices.has('against-nodes') && choices.has('rounds'))
+    throw new UsageError('--rounds is for --against-nodes: without it there is one measurement');
+  if (!choices.has('against-nodes')) return benchPkiIssue({ ...load, profile: choices.has('profile') }, report);
+  const againstNodes = otherWidth(choices, load.nodes);
+  return benchPkiWidth({ ...load, againstNodes, rounds: choices.count('rounds', 3, 100) }, report);
+}
+
+function otherWidth(choices: Choices, nodes: number): number {
+  const againstNodes = choices.count('against-nodes', 7, nodesMax);
+  if (againstNodes === nodes) throw new UsageError('--against-nodes must differ from --nodes');
+  return againstNodes;
+}
+
 function runRaft(choices: Choices, report: (line: string) => void): Promise<object> {
   const nodes = choices.count('nodes', 3, nodesMax);
   const bytes = choices.count('bytes', 256, 1024 * 1024);
@@ -121,9 +135,9 @@ function runRaft(choices: Choices, report: (line: string) => void): Promise<obje
     return benchEndurance({ nodes, bytes, directory, minutes, inFlight }, report);
   }
   if (choices.has('against-nodes')) {
-    const againstNodes = choices.count('against-nodes', 7, nodesMax);
-    if (againstNodes === nodes) throw new UsageError('--against-nodes must differ from --nodes');
-    return benchWidth({ nodes, againstNodes, times, rounds, bytes, directory }, report);
+    const width = { nodes, againstNodes: otherWidth(choices, nodes), bytes, directory };
+    const measureMs = choices.count('seconds', 2, secondsMax) * 1_000;
+    return benchWidth({ ...width, times: { ...times, measureMs }, rounds: choices.count('rounds', 9, 100) }, report);
   }
   return benchRaft({ nodes, times, rounds, bytes, directory }, report);
 }

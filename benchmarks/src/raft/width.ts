@@ -6,6 +6,7 @@ import { machineReport } from '../machine.ts';
 import { medianOf } from './median.ts';
 import { oneDecimal, type PhaseResult, type PhaseTimes, runPhase } from './phase.ts';
 import { RaftCluster } from './raft-cluster.ts';
+import { ratioReport, ratiosOf } from './width-ratio.ts';
 
 export interface WidthOptions {
   readonly nodes: number;
@@ -16,9 +17,8 @@ export interface WidthOptions {
   readonly directory: string;
 }
 
-const inFlightChoices = [64, 256] as const;
+const inFlightChoices = [1, 64, 256] as const;
 const snapshotBytes = 1024 * 1024;
-const ratioMax = 1.5;
 /** Each cluster under load before anything is measured: V8 goes on compiling for about as long, and a slow wide cluster for longest. */
 const compiledMs = 10_000;
 
@@ -75,8 +75,8 @@ async function warmUp(cluster: RaftCluster, bytes: number): Promise<void> {
 
 function summary(options: WidthOptions, results: ReadonlyMap<string, readonly PhaseResult[]>): object {
   const figures = Object.fromEntries([...results].map(([name, rounds]) => [name, medianOf(rounds)]));
-  const leaderCpu = (nodes: number, inFlight: number): number =>
-    figures[`${nodes} nodes, ${inFlight} in flight on the leader`]?.cpu_microseconds.leader ?? Number.NaN;
+  const rounds = (nodes: number, inFlight: number): readonly PhaseResult[] | undefined =>
+    results.get(`${nodes} nodes, ${inFlight} in flight on the leader`);
   return {
     bench: 'raft width',
     nodes: options.nodes,
@@ -87,10 +87,15 @@ function summary(options: WidthOptions, results: ReadonlyMap<string, readonly Ph
     machine: machineReport(),
     load_average: loadavg().map(oneDecimal),
     figures,
-    targets: inFlightChoices.map((inFlight) => {
-      const ratio = leaderCpu(options.againstNodes, inFlight) / leaderCpu(options.nodes, inFlight);
-      const figure = `leader's CPU a commit, ${options.againstNodes} nodes over ${options.nodes}, ${inFlight} in flight`;
-      return { figure, most: ratioMax, measured: Math.round(ratio * 100) / 100, is_met: ratio <= ratioMax };
-    }),
+    targets: inFlightChoices.map((inFlight) =>
+      ratioReport(
+        `leader's CPU a commit, ${options.againstNodes} nodes over ${options.nodes}, ${inFlight} in flight`,
+        ratiosOf(
+          rounds(options.againstNodes, inFlight),
+          rounds(options.nodes, inFlight),
+          (round) => round.cpu_microseconds.leader,
+        ),
+      ),
+    ),
   };
 }
