@@ -30,11 +30,12 @@ export class DataDirectory {
   /** The folders that the stamp is in. */
   readonly #stamped: readonly string[];
   readonly #stamp: string | undefined;
-  readonly #hasLog: boolean;
+  /** There is one, or something that was one. */
+  readonly hasLog: boolean;
   /** There was one. */
   readonly isStateGone: boolean;
 
-  private constructor(path: string, { hasOthers }: { readonly hasOthers: boolean }) {
+  private constructor(path: string) {
     this.#path = path;
     this.stateDirectory = join(path, 'state');
     this.logDirectory = join(path, 'log');
@@ -44,17 +45,16 @@ export class DataDirectory {
     this.#stamp = this.#stamped
       .map((folder) => readStamp(join(folder, stampName)))
       .find((stamp) => stamp !== undefined);
-    this.#hasLog = existsSync(join(this.logDirectory, logPointer));
+    this.hasLog = existsSync(join(this.logDirectory, logPointer));
     const hasState = existsSync(join(this.stateDirectory, statePointer));
-    if (this.#stamp !== undefined && !this.#hasLog) throw this.#notWhole('its log is gone');
-    this.isStateGone = (this.#stamp !== undefined || this.#hasLog) && !hasState;
-    if (this.isStateGone && !hasOthers) throw this.#notWhole('its state is gone');
+    if (this.#stamp !== undefined && !this.hasLog) throw this.#notWhole('its log is gone');
+    this.isStateGone = (this.#stamp !== undefined || this.hasLog) && !hasState;
   }
 
   /** Before anything in it is opened. Makes it where it isn't there. */
-  static async open(path: string, cluster: { readonly hasOthers: boolean }): Promise<DataDirectory> {
+  static async open(path: string): Promise<DataDirectory> {
     await mkdir(path, { recursive: true, mode: 0o700 });
-    return new DataDirectory(path, cluster);
+    return new DataDirectory(path);
   }
 
   /** Whose disk it is; undefined where no node ever got as far as that. */
@@ -68,9 +68,14 @@ export class DataDirectory {
     return statSync(join(path, stampName)).uid;
   }
 
+  /** For a node that has nobody to fetch a state from. */
+  requireState(): void {
+    if (this.isStateGone) throw this.#notWhole('its state is gone');
+  }
+
   /** Whether a log is to be begun here: only where there never was one. `state` is what the state's directory holds. */
   mayBegin(state: { readonly appliedIndex: number; readonly controlIndex: number }): boolean {
-    if (this.#hasLog) return false;
+    if (this.hasLog) return false;
     // A first start may have been cut short after the state was made; then nothing is in it.
     if (state.appliedIndex > 0 || state.controlIndex > 0) throw this.#notWhole('its log is gone');
     return true;

@@ -26,18 +26,21 @@ interface ConsensusParts {
   readonly directory: DataDirectory;
   readonly disk: NodeDisk;
   readonly autopilot: AutopilotHost;
-  /** A log is begun where none is. */
-  readonly mayBegin: boolean;
+  readonly opened: OpenedLog;
+  /** What was opened for the driver, which closes it from its start on. */
+  readonly begun: AsyncDisposableStack;
 }
+
+type LogParts = Pick<ConsensusParts, 'config' | 'onFatal' | 'metrics' | 'directory'>;
 
 export interface OpenConsensus {
   readonly consensus: ConsensusNode;
   readonly pull: PullSnapshot;
 }
 
-/** Opens the log and the streams to the other nodes, and starts the driver on them. */
-export async function openConsensus(parts: ConsensusParts): Promise<OpenConsensus> {
-  const { config, onFatal, directory, mayBegin, metrics, machine } = parts;
+/** Opens the log, which is begun where none is and `mayBegin`. */
+export async function openLog(parts: LogParts, mayBegin: boolean, begun: AsyncDisposableStack): Promise<OpenedLog> {
+  const { config, onFatal, metrics, directory } = parts;
   const voters = config.isJoining ? [] : config.members.map((member) => member.id);
   const membership = { voters, votersOutgoing: [], learners: [], learnersNext: [], autoLeave: false };
   const log = await openLevelLog({
@@ -48,25 +51,23 @@ export async function openConsensus(parts: ConsensusParts): Promise<OpenConsensu
     onFatal,
     onSync: (ms) => metrics.logSynced(ms),
   });
-  const begun = new AsyncDisposableStack();
   begun.defer(() => log.store.close());
-  try {
-    await directory.stamp(log.identity);
-    // A lone node has nobody to fetch a state from: it refuses to start.
-    if (membersOf(log.stored.membership).some((id) => id !== config.node.id)) machine.reach(log.stored.snapshot.index);
-    return await startConsensus(parts, log, begun);
-  } catch (error) {
-    await begun.disposeAsync();
-    throw error;
-  }
+  return log;
 }
 
-/** From here on the driver closes what was opened for it. */
-async function startConsensus(
-  { config, machine, restores, disk, autopilot, log, onFatal, wallMs }: ConsensusParts,
-  { stored, store, identity }: OpenedLog,
-  begun: AsyncDisposableStack,
-): Promise<OpenConsensus> {
+/** Whether there is a node besides this one, as the log says; as long as that knows of none at all, as this node was told. */
+export function hasOthers({ members, node }: NodeConfig, log: OpenedLog | undefined): boolean {
+  const known = log === undefined ? [] : membersOf(log.stored.membership);
+  return (known.length > 0 ? known : members.map(({ id }) => id)).some((id) => id !== node.id);
+}
+
+/** Opens the streams to the other nodes, and starts the driver on them and the log. */
+export async function openConsensus(parts: ConsensusParts): Promise<OpenConsensus> {
+  const { config, machine, restores, disk, autopilot, log, onFatal, wallMs, directory, opened, begun } = parts;
+  const { stored, store, identity } = opened;
+  await directory.stamp(identity);
+  // A lone node has nobody to fetch a state from: it refuses to start.
+  if (hasOthers(config, opened)) machine.reach(stored.snapshot.index);
   let events: PeerEvents | undefined;
   const { peers, pullSnapshot } = await openGrpcPeers({
     self: { node: config.node.id, clusterId: config.clusterId, incarnation: identity.incarnation },
@@ -107,6 +108,7 @@ async function startConsensus(
     autopilot,
     ...(disk.quarantine === undefined ? {} : { quarantine: disk.quarantine }),
   });
+  begun.move();
   restores.connect({ pull: pullSnapshot, others: () => otherMembers(consensus) });
   return { consensus, pull: pullSnapshot };
 }

@@ -25,7 +25,7 @@ import type { MetricsSource } from './metric-rows.ts';
 import { Metrics } from './metrics.ts';
 import { nodeHandle, nodeRefused } from './node.ts';
 import type { NodeContext } from './node-context.ts';
-import { openConsensus, setTimer } from './open-consensus.ts';
+import { hasOthers, openConsensus, openLog, setTimer } from './open-consensus.ts';
 import { type OpenRestores, openRestores, snapshotsForOperators } from './open-snapshots.ts';
 import { Offload } from './offload.ts';
 import { Positions } from './positions.ts';
@@ -83,10 +83,16 @@ interface NodeParts extends World {
 
 async function openParts(parts: NodeParts): Promise<OpenNode> {
   const { config, log, freeBytes, opened } = parts;
-  const directory = await DataDirectory.open(config.dataDirectory, { hasOthers: hasOthers(config) });
+  const directory = await DataDirectory.open(config.dataDirectory);
+  const begun = opened.use(new AsyncDisposableStack());
+  const logParts = { ...parts, directory };
+  // First, where there is one: it knows whether a state that is damaged can come from another node.
+  const kept = directory.hasLog ? await openLog(logParts, false, begun) : undefined;
+  const isOneOfSeveral = hasOthers(config, kept);
+  if (!isOneOfSeveral) directory.requireState();
   // What happens before consensus is there has nothing to wake yet.
   const wake = { unsealed: (): void => {}, applyOn: (): void => {}, damaged: (): void => {}, differs: (): void => {} };
-  const own = await openMachine(parts, directory, wake);
+  const own = await openMachine(parts, { directory, mayBeginAnew: isOneOfSeveral }, wake);
   const { state, keeper, machine, snapshots } = own;
   const { dataDirectory, disk: diskConfig } = config;
   const diskParts = [directory.stateDirectory];
@@ -102,7 +108,8 @@ async function openParts(parts: NodeParts): Promise<OpenNode> {
     restores: snapshots.restores,
     directory,
     disk,
-    mayBegin: directory.mayBegin(state),
+    opened: kept ?? (await openLog(logParts, directory.mayBegin(state), begun)),
+    begun,
   });
   opened.defer(async () => {
     consensus.transferLeader();
@@ -138,11 +145,6 @@ function autopilotOf({ state, keeper, snapshots }: OwnParts, log: Log): Autopilo
   });
 }
 
-/** As far as this node was told before it had a log. */
-function hasOthers({ members, node }: NodeConfig): boolean {
-  return members.some(({ id }) => id !== node.id);
-}
-
 function scrubberOf({ state, keeper }: Pick<OwnParts, 'state' | 'keeper'>, log: Log): StateScrubber {
   return new StateScrubber({
     integrity: state.integrity,
@@ -165,7 +167,7 @@ interface OwnParts {
 /** The state, and all that consensus hands entries to. */
 async function openMachine(
   parts: NodeParts,
-  directory: DataDirectory,
+  { directory, mayBeginAnew }: { readonly directory: DataDirectory; readonly mayBeginAnew: boolean },
   wake: {
     readonly unsealed: () => void;
     readonly applyOn: () => void;
@@ -184,7 +186,7 @@ async function openMachine(
     onFatal,
     onCaughtUp: () => wake.applyOn(),
     // With others to ask, a state that is lost is not the end; a lone node must not throw away what may still be mended.
-    mayBeginAnew: hasOthers(config),
+    mayBeginAnew,
     onDamaged: (why) => {
       log.error('state-damaged', { reason: why });
       wake.damaged();

@@ -71,11 +71,11 @@ describe('a node refuses to start', () => {
 
 test('a first start that was cut short is begun again: with nothing, with an empty state, and without a stamp', async () => {
   rmSync(node.config.dataDirectory, { recursive: true });
-  const directory = await DataDirectory.open(node.config.dataDirectory, { hasOthers: false });
+  const directory = await DataDirectory.open(node.config.dataDirectory);
   expect(directory.mayBegin({ appliedIndex: 0, controlIndex: 0 })).toBe(true);
   mkdirSync(directory.stateDirectory);
   writeFileSync(join(directory.stateDirectory, 'current'), 'state-1\n');
-  const withState = await DataDirectory.open(node.config.dataDirectory, { hasOthers: false });
+  const withState = await DataDirectory.open(node.config.dataDirectory);
   expect(withState.mayBegin({ appliedIndex: 0, controlIndex: 0 })).toBe(true);
   rmSync(node.config.dataDirectory, { recursive: true });
   cpSync(whole, node.config.dataDirectory, { recursive: true });

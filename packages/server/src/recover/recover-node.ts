@@ -56,7 +56,8 @@ export async function recoverNode(options: RecoverOptions): Promise<RecoveredNod
     throw new LockstepError('invalid-input', `the command has more than ${commandBytesMax} bytes`);
   const { directory, identity, members } = openPlace(at);
   requireOwner(directory, options.uid);
-  const parts = await DataDirectory.open(directory, { hasOthers: false });
+  const parts = await DataDirectory.open(directory);
+  parts.requireState();
   const { node, clusterId } = identity;
   const found: { plan?: RecoveryPlan } = {};
   const founders = members.map(({ id, peerAddress: address, ...member }) => ({ node: id, address, ...member }));

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -8,6 +8,7 @@ import { type ClusterFiles, type DevNodeFiles, openClusterFiles } from '../dev/c
 import { anyBasePort } from '../dev/free-ports.ts';
 import { NodeProcess } from '../dev/node-process.ts';
 import { writeQuarantine } from '../disk/quarantine-file.ts';
+import { exitDamaged } from '../exit-codes.ts';
 import { commandBytesMax } from './limits.ts';
 import { type RecoveredNode, recoverNode, type RecoverOptions } from './recover-node.ts';
 
@@ -171,6 +172,23 @@ test('a recovered node starts alone, is unsealed as ever, has all that it had, a
       },
     ],
   });
+});
+
+test('a recovered node has nobody to fetch a state from: it refuses to start without one, and keeps what is left', {
+  timeout: readyWithinMs,
+}, async () => {
+  await survivor().process.kill();
+  const state = join(survivor().data, 'state');
+  renameSync(state, `${state}.away`);
+  const ended = new Promise<number | null>((resolve) => survivor().process.onUnexpectedExit(resolve));
+  survivor().process.start();
+  expect(await Promise.race([ended, until(() => unsealed(survivor()))])).toBe(exitDamaged);
+  expect(readFileSync(survivor().logFile, 'utf8')).toContain('is not whole: its state is gone');
+  expect(existsSync(state)).toBe(false);
+  renameSync(`${state}.away`, state);
+  survivor().process.start();
+  await until(() => unsealed(survivor()));
+  await until(async () => (await call(survivor(), 'GET', 'secret/data/after')).status === 200);
 });
 
 test('a node that was left behind is refused when it comes back, and says so', {
