@@ -1,13 +1,12 @@
 import { execFile } from 'node:child_process';
-import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:http';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { readStart } from '@lockstep/server/config';
 import { type KeptNode, KeptNodes } from '@lockstep/server/members/kept-nodes.fixture';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { commandsOf } from './page-commands.ts';
+import { pageMachines } from './page-machines.ts';
 import { root } from './source-tree.ts';
 
 // docs/membership.md, command for command: four machines, of which one founds a cluster, and leaves it in the end.
@@ -25,23 +24,6 @@ afterAll(() => cluster.close(), withinMs);
 
 const named = (name: string): KeptNode =>
   cluster.nodes.find((node) => node.name === name) ?? expect.unreachable(`there is no ${name}`);
-
-/** Stands for the machines: starts and stops their nodes when the page's `systemctl` says so. */
-async function machines(): Promise<{ readonly address: string; readonly close: () => void }> {
-  const act = async (verb: string | undefined, node: KeptNode): Promise<void> => {
-    if (verb !== 'start') await node.process.stop();
-    if (verb !== 'stop') node.process.start();
-  };
-  const server = createServer((request, response) => {
-    const [, verb, name = ''] = (request.url ?? '').split('/');
-    void act(verb, named(name)).then(() => response.end());
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  if (address === null || typeof address === 'string') throw new Error('the server has no port');
-  return { address: `http://127.0.0.1:${address.port}`, close: () => server.close() };
-}
 
 const standIns = `
 lockstep() { node "$LOCKSTEP_PROGRAM" "$@"; }
@@ -70,7 +52,7 @@ test('every command of docs/membership.md does what the page says', { timeout: w
     .replaceAll('/var/lib/lockstep', join(first.folder, 'data'));
   for (const { name, address } of cluster.nodes)
     script = script.replaceAll(`https://${name}.example.com:8200`, address);
-  const control = await machines();
+  const control = await pageMachines(named);
   const env = {
     PATH: `${dirname(process.execPath)}:${process.env['PATH'] ?? ''}`,
     HOME: cluster.directory,

@@ -1,13 +1,12 @@
 import { execFile } from 'node:child_process';
-import { once } from 'node:events';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:http';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { foundCluster } from '@lockstep/server/members/found-cluster';
 import { type KeptNode, KeptNodes } from '@lockstep/server/members/kept-nodes.fixture';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { commandsOf } from './page-commands.ts';
+import { pageMachines } from './page-machines.ts';
 import { root } from './source-tree.ts';
 
 // docs/recovery.md, command for command: of three nodes two are killed and their folders deleted.
@@ -56,22 +55,6 @@ beforeAll(async () => {
 
 afterAll(() => cluster.close(), withinMs);
 
-/** Stands for the machines: starts and stops their nodes when the page's `systemctl` says so. */
-async function machines(): Promise<{ readonly address: string; readonly close: () => void }> {
-  const nodes: { readonly [name: string]: KeptNode } = { survivor, newcomer };
-  const server = createServer((request, response) => {
-    const [, verb, name = ''] = (request.url ?? '').split('/');
-    const { process } = nodes[name] ?? survivor;
-    const done = verb === 'stop' ? process.stop() : Promise.resolve(process.start());
-    void done.then(() => response.end());
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  if (address === null || typeof address === 'string') throw new Error('the server has no port');
-  return { address: `http://127.0.0.1:${address.port}`, close: () => server.close() };
-}
-
 const standIns = `
 lockstep() { node "$LOCKSTEP_PROGRAM" "$@"; }
 systemctl() { curl -sSf "$MACHINES/$1/survivor"; }
@@ -83,7 +66,7 @@ test('every command of docs/recovery.md does what the page says', { timeout: wit
   const script = commandsOf(readFileSync(join(root, 'docs', 'recovery.md'), 'utf8'))
     .replaceAll('/etc/lockstep/node.json', survivor.configFile)
     .replaceAll('https://node-1.example.com:8200', survivor.address);
-  const control = await machines();
+  const control = await pageMachines((name) => (name === 'newcomer' ? newcomer : survivor));
   const env = {
     PATH: `${dirname(process.execPath)}:${process.env['PATH'] ?? ''}`,
     HOME: cluster.directory,
