@@ -36,7 +36,9 @@ function requestVotes(core: Core, kind: CampaignKind): void {
   const term = kind === 'pre-vote' ? Term(core.term + 1) : core.term;
   const { id: from, log } = core;
   const { lastIndex, lastTerm } = log;
-  for (const to of new Set([...core.voters.incoming, ...core.voters.outgoing])) {
+  // A learner has no vote, but may be the only one left that heard how far the log is committed, and tells it.
+  const learners = kind === 'pre-vote' ? core.membership.learners : [];
+  for (const to of new Set([...core.voters.incoming, ...core.voters.outgoing, ...learners])) {
     if (to !== from) core.messages.push({ type, from, to, term, lastIndex, lastTerm, transfer: kind === 'transfer' });
   }
 }

@@ -285,6 +285,25 @@ describe('a removed node', () => {
     expect(membershipAt(cluster, 2)).toEqual(membershipOf([2]));
   });
 
+  test('that led and is gone does not block who stays, as long as a learner heard of the commit', () => {
+    const cluster = new TestCluster([1, 2]);
+    cluster.add(3, { membership: membershipOf([]) });
+    cluster.elect(1);
+    cluster.raft(1).proposeMembership(change('auto', learn(3)));
+    cluster.settle();
+    const { commit } = cluster.raft(1);
+    cluster.drops = (message) => message.to === 2 && message.type === 'append' && message.commit > commit;
+    cluster.raft(1).proposeMembership(change('auto', remove(1)));
+    cluster.settle();
+    expect(cluster.raft(2)).toMatchObject({ commit, lastIndex: commit + 1 });
+    expect(cluster.raft(3).commit).toBe(commit + 1);
+    cluster.node(1).crash();
+    cluster.heal();
+    cluster.tick(60, [2, 3]);
+    expect(cluster.raft(2).role).toBe('leader');
+    expect(cluster.raft(3).term).toBe(cluster.raft(2).term);
+  });
+
   test('that does not know yet disturbs nobody', () => {
     const cluster = elected();
     cluster.partition([1, 2], [3]);

@@ -92,7 +92,8 @@ export interface SnapshotMeta {
 /**
  * An answer tells how far the voter knows the log to be committed, and the term of that entry. Without it a cluster can be stuck
  * for good: a candidate that holds a change but doesn't know that it is committed needs the vote of a node that the change removed,
- * whose log is longer, and which may not campaign itself; or which is gone, and then those who grant their vote must tell.
+ * whose log is longer, and which may not campaign itself; or which is gone, and then those who grant their vote must tell,
+ * or a learner, if only that has heard.
  */
 export interface KnownCommit {
   readonly commit?: LogIndex;
