@@ -46,7 +46,8 @@ export const benches: { readonly [name: string]: Bench } = {
     --rounds 3        how often to go through all of them; medians are told
     --bytes 256       one payload
     --dir FOLDER      on the disk that is meant (default: the system's folder for temporary files)
-    --against-nodes N instead: what a commit costs the leader, compared with a cluster of N nodes, in turns (9 rounds of 2 s)
+    --against-nodes N instead: what a commit costs the leader, compared with a cluster of N nodes, in turns: at the same rates,
+                      and with as many in flight (9 rounds of 2 s)
     --kills N         instead: how long no write is acknowledged when the leader is killed, N times
     --minutes M       instead: memory and disk under load over M minutes, with 64 in flight (or --in-flight N)
 `,

@@ -6,7 +6,7 @@ import { cpuSeconds } from './cpu-time.ts';
 import { machineReport } from './machine.ts';
 import { setUpPki } from './pki-cluster.ts';
 import { issueFor, type PkiLoad, warmUpMs } from './pki-load.ts';
-import { ratiosOf, ratioReport } from './raft/width-ratio.ts';
+import { ratiosOf, ratioReport } from './width-ratio.ts';
 
 export interface PkiWidthOptions extends PkiLoad {
   readonly nodes: number;

@@ -79,7 +79,7 @@ async function phasesOf(of: {
   const children = [leader.child, ...followers];
   const phases: Phase[] = [];
   for (const inFlight of inFlightChoices) {
-    const writes = { what: 'writes', inFlight, bytes, children } as const;
+    const writes = { what: 'writes', pace: { inFlight }, bytes, children } as const;
     const bareCallers: readonly Child[] = [bare.leader];
     phases.push(
       { ...writes, name: `bare pipeline, ${inFlight} in flight`, children: bare.children, callersIn: bareCallers },
@@ -91,7 +91,14 @@ async function phasesOf(of: {
     ['the leader', [leader.child]],
     ['followers', followers],
   ] as const) {
-    phases.push({ what: 'reads', inFlight: 256, bytes, children, name: `reads, 256 in flight on ${where}`, callersIn });
+    phases.push({
+      what: 'reads',
+      pace: { inFlight: 256 },
+      bytes,
+      children,
+      name: `reads, 256 in flight on ${where}`,
+      callersIn,
+    });
   }
   return phases.filter(({ callersIn }) => callersIn.length > 0);
 }

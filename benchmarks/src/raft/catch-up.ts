@@ -59,7 +59,7 @@ async function measured(
   report(`node ${behind.id} is killed; the leader takes ${entries} entries`);
   const leader = await appended(cluster.others(behind), { cluster, entries, bytes });
 
-  const load = { what: 'writes', inFlight, bytes, warmUpMs: 0 } as const;
+  const load = { what: 'writes', pace: { inFlight }, bytes, warmUpMs: 0 } as const;
   await leader.child.ask({ kind: 'load', load });
   await pause(servingMs);
   const alone = await leader.child.endLoad();

@@ -54,7 +54,7 @@ async function measured(
   const others = new OtherLoad([process.pid, ...cluster.members.map(({ child }) => child.pid)]);
   const leader = await cluster.settled();
   const { inFlight, bytes } = options;
-  await leader.child.ask({ kind: 'load', load: { what: 'writes', inFlight, bytes, warmUpMs: 0 } });
+  await leader.child.ask({ kind: 'load', load: { what: 'writes', pace: { inFlight }, bytes, warmUpMs: 0 } });
   const samples = cluster.members.map((): Sample[] => []);
   const startMs = performance.now();
   const begun = await leader.child.usage();

@@ -77,7 +77,10 @@ async function killOnce(cluster: RaftCluster, bytes: number): Promise<number> {
   const leader = await cluster.settled();
   const survivors = cluster.others(leader);
   for (const { child } of survivors)
-    await child.ask({ kind: 'load', load: { what: 'writes', inFlight: inFlightPerNode, bytes, warmUpMs: 0 } });
+    await child.ask({
+      kind: 'load',
+      load: { what: 'writes', pace: { inFlight: inFlightPerNode }, bytes, warmUpMs: 0 },
+    });
   await pause(loadedMs + Math.random() * loadedMoreMs);
   const killedMs = machineMs();
   await cluster.kill(leader);

@@ -4,7 +4,7 @@ import { OtherLoad } from '../busy-cores.ts';
 import { Histogram } from '../histogram.ts';
 import { rounded } from '../latencies.ts';
 import { type DiskRate, diskRate } from './disk-rate.ts';
-import type { LoadChoice, Usage } from './question.ts';
+import type { LoadChoice, Pace, Usage } from './question.ts';
 
 export interface PhaseTimes {
   /** The disk is asked right before each phase. */
@@ -18,7 +18,7 @@ export interface PhaseTimes {
 export interface Phase {
   readonly name: string;
   readonly what: LoadChoice['what'];
-  readonly inFlight: number;
+  readonly pace: Pace;
   readonly bytes: number;
   /** All processes of the cluster, the leader first. */
   readonly children: readonly Child[];
@@ -48,9 +48,9 @@ export async function runPhase(
   const { diskMs, warmUpMs, measureMs } = at.times;
   const disk = diskRate(at.directory, diskMs);
   const others = new OtherLoad([process.pid, ...phase.children.map(({ pid }) => pid)]);
-  const callers = phase.callersIn.map((child, position) => ({ child, inFlight: shareOf(phase, position) }));
-  for (const { child, inFlight } of callers)
-    await child.ask({ kind: 'load', load: { what: phase.what, inFlight, bytes: phase.bytes, warmUpMs } });
+  const callers = phase.callersIn.map((child, position) => ({ child, pace: shareOf(phase, position) }));
+  for (const { child, pace } of callers)
+    await child.ask({ kind: 'load', load: { what: phase.what, pace, bytes: phase.bytes, warmUpMs } });
   await pause(warmUpMs);
   const before = await usagesOf(phase.children);
   others.read();
@@ -72,9 +72,10 @@ export async function runPhase(
   };
 }
 
-function shareOf({ inFlight, callersIn }: Phase, position: number): number {
-  const least = Math.floor(inFlight / callersIn.length);
-  return least + (position < inFlight % callersIn.length ? 1 : 0);
+function shareOf({ pace, callersIn }: Phase, position: number): Pace {
+  if ('perSecond' in pace) return { perSecond: pace.perSecond / callersIn.length };
+  const least = Math.floor(pace.inFlight / callersIn.length);
+  return { inFlight: least + (position < pace.inFlight % callersIn.length ? 1 : 0) };
 }
 
 function usagesOf(children: readonly Child[]): Promise<Usage[]> {

@@ -13,9 +13,12 @@ export type Question =
   | { readonly kind: 'control-entries'; readonly count: number; readonly bytes: number }
   | { readonly kind: 'stop' };
 
+/** Callers who begin the next operation when their last one has ended; or operations that begin at that rate, whatever became of earlier ones. */
+export type Pace = { readonly inFlight: number } | { readonly perSecond: number };
+
 export interface LoadChoice {
   readonly what: 'writes' | 'reads';
-  readonly inFlight: number;
+  readonly pace: Pace;
   readonly bytes: number;
   /** Not counted. */
   readonly warmUpMs: number;

@@ -6,7 +6,8 @@ import { machineReport } from '../machine.ts';
 import { medianOf } from './median.ts';
 import { oneDecimal, type PhaseResult, type PhaseTimes, runPhase } from './phase.ts';
 import { RaftCluster } from './raft-cluster.ts';
-import { ratioReport, ratiosOf } from './width-ratio.ts';
+import type { Pace } from './question.ts';
+import { ratioReport, ratiosOf } from '../width-ratio.ts';
 
 export interface WidthOptions {
   readonly nodes: number;
@@ -17,12 +18,33 @@ export interface WidthOptions {
   readonly directory: string;
 }
 
+/** Of commits: what three nodes are to do at least with 1, 64 and 256 in flight. */
+const rates = [200, 9_000, 18_000] as const;
 const inFlightChoices = [1, 64, 256] as const;
+/** A round in which a cluster did less of the rate says nothing of it. */
+const rateShareMin = 0.95;
 const snapshotBytes = 1024 * 1024;
 /** Each cluster under load before anything is measured: V8 goes on compiling for about as long, and a slow wide cluster for longest. */
 const compiledMs = 10_000;
 
-/** What a commit costs the leader in a small and in a wide cluster, taken in turns. */
+interface WidthLoad {
+  readonly name: string;
+  readonly pace: Pace;
+}
+
+const loads: readonly WidthLoad[] = [
+  ...rates.map((perSecond) => ({ name: `${perSecond}/s asked of the leader`, pace: { perSecond } })),
+  ...inFlightChoices.map((inFlight) => ({ name: `${inFlight} in flight on the leader`, pace: { inFlight } })),
+];
+
+function figureOf(nodes: number, load: WidthLoad): string {
+  return `${nodes} nodes, ${load.name}`;
+}
+
+/**
+ * What a commit costs the leader in a small and in a wide cluster, taken in turns: at the same rates, so that nothing differs but the
+ * nodes; and with as many in flight, where each goes at its own speed, and on one machine the wide one's nodes take the time from each other.
+ */
 export async function benchWidth(options: WidthOptions, report: (line: string) => void): Promise<object> {
   const directory = mkdtempSync(join(options.directory, 'lockstep-bench-width-'));
   const clusters: { readonly nodes: number; readonly cluster: RaftCluster }[] = [];
@@ -34,23 +56,18 @@ export async function benchWidth(options: WidthOptions, report: (line: string) =
     }
     for (const { cluster } of clusters) await warmUp(cluster, options.bytes);
     for (let round = 1; round <= options.rounds; round++) {
-      for (const inFlight of inFlightChoices) {
+      for (const load of loads) {
         for (const { nodes, cluster } of clusters) {
           const leader = await cluster.settled();
           const children = [leader.child, ...cluster.others(leader).map(({ child }) => child)];
-          const name = `${nodes} nodes, ${inFlight} in flight on the leader`;
-          const phase = {
-            name,
-            what: 'writes',
-            inFlight,
-            bytes: options.bytes,
-            children,
-            callersIn: [leader.child],
-          } as const;
+          const name = figureOf(nodes, load);
+          const of = { name, what: 'writes', pace: load.pace, bytes: options.bytes } as const;
+          const phase = { ...of, children, callersIn: [leader.child] };
           const result = await runPhase(phase, { directory, times: options.times });
           results.set(name, [...(results.get(name) ?? []), result]);
+          const { cpu_microseconds: cpu, per_second, p50_ms } = result;
           report(
-            `round ${round}: ${name}: CPU ${result.cpu_microseconds.leader} µs a commit on the leader, ${result.per_second}/s`,
+            `round ${round}: ${name}: CPU ${cpu.leader} µs a commit on the leader, ${per_second}/s, p50 ${p50_ms} ms`,
           );
         }
       }
@@ -67,7 +84,7 @@ async function warmUp(cluster: RaftCluster, bytes: number): Promise<void> {
   const { child } = await cluster.settled();
   await child.ask({
     kind: 'load',
-    load: { what: 'writes', inFlight: Math.max(...inFlightChoices), bytes, warmUpMs: 0 },
+    load: { what: 'writes', pace: { inFlight: Math.max(...inFlightChoices) }, bytes, warmUpMs: 0 },
   });
   await pause(compiledMs);
   await child.endLoad();
@@ -75,8 +92,6 @@ async function warmUp(cluster: RaftCluster, bytes: number): Promise<void> {
 
 function summary(options: WidthOptions, results: ReadonlyMap<string, readonly PhaseResult[]>): object {
   const figures = Object.fromEntries([...results].map(([name, rounds]) => [name, medianOf(rounds)]));
-  const rounds = (nodes: number, inFlight: number): readonly PhaseResult[] | undefined =>
-    results.get(`${nodes} nodes, ${inFlight} in flight on the leader`);
   return {
     bench: 'raft width',
     nodes: options.nodes,
@@ -87,15 +102,19 @@ function summary(options: WidthOptions, results: ReadonlyMap<string, readonly Ph
     machine: machineReport(),
     load_average: loadavg().map(oneDecimal),
     figures,
-    targets: inFlightChoices.map((inFlight) =>
+    targets: loads.map((load) =>
       ratioReport(
-        `leader's CPU a commit, ${options.againstNodes} nodes over ${options.nodes}, ${inFlight} in flight`,
+        `leader's CPU a commit, ${options.againstNodes} nodes over ${options.nodes}, ${load.name}`,
         ratiosOf(
-          rounds(options.againstNodes, inFlight),
-          rounds(options.nodes, inFlight),
-          (round) => round.cpu_microseconds.leader,
+          results.get(figureOf(options.againstNodes, load)),
+          results.get(figureOf(options.nodes, load)),
+          (round) => costOf(round, load),
         ),
       ),
     ),
   };
+}
+
+function costOf({ per_second, cpu_microseconds: cpu }: PhaseResult, { pace }: WidthLoad): number {
+  return 'perSecond' in pace && per_second < pace.perSecond * rateShareMin ? Number.NaN : cpu.leader;
 }

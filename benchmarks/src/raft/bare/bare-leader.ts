@@ -46,7 +46,8 @@ export class BareLeader implements BareProcess {
     const payload = new Uint8Array(choice.bytes).fill(1);
     this.#histogram = new Histogram();
     this.#load = { choice, payload, warmFromMs: machineMs() + choice.warmUpMs };
-    for (let caller = 0; caller < choice.inFlight; caller++) this.#propose();
+    if (!('inFlight' in choice.pace)) throw new Error('the bare pipeline takes callers, not a rate');
+    for (let caller = 0; caller < choice.pace.inFlight; caller++) this.#propose();
   }
 
   end(): LoadSeen {

@@ -9,9 +9,12 @@ const gapMsMin = 50;
 /** A caller that was refused waits so long before it tries again. */
 const refusedRestMs = 5;
 
+/** What comes at a rate is looked for so often: a timer's own grain. */
+const offerMs = 1;
+
 /**
- * Callers in this process, where the port's users are: each has one operation under way, and begins the next as soon as it has
- * ended. A write has ended when the state of this node has it; a read when this node may answer it.
+ * Operations of callers in this process, where the port's users are, at the pace that was chosen. A write has ended when the state of
+ * this node has it; a read when this node may answer it.
  */
 export class Load {
   readonly #parts: { readonly node: ConsensusNode; readonly machine: BenchMachine };
@@ -30,7 +33,9 @@ export class Load {
     this.#payload = randomBytes(choice.bytes);
     this.#warmFromMs = machineMs() + choice.warmUpMs;
     this.#lastMs = machineMs();
-    for (let caller = 0; caller < choice.inFlight; caller++) this.#next();
+    const { pace } = choice;
+    if ('perSecond' in pace) this.#offer(pace.perSecond, performance.now(), 0);
+    else for (let caller = 0; caller < pace.inFlight; caller++) this.#next();
   }
 
   end(): LoadSeen {
@@ -40,7 +45,20 @@ export class Load {
     return { ...this.#counts, warmMs, histogram: this.#histogram.counts, gaps: this.#gaps };
   }
 
+  /** Begins what is due since `fromMs`, of which `begun` were begun before. */
+  #offer(perSecond: number, fromMs: number, begun: number): void {
+    if (this.#isOver) return;
+    const due = Math.floor(((performance.now() - fromMs) * perSecond) / 1000);
+    for (let at = begun; at < due; at++) this.#begin();
+    setTimeout(() => this.#offer(perSecond, fromMs, due), Math.max(offerMs, 1000 / perSecond));
+  }
+
+  /** A caller goes on; at a rate nobody waits for an end. */
   #next(): void {
+    if ('inFlight' in this.#choice.pace) this.#begin();
+  }
+
+  #begin(): void {
     if (this.#isOver) return;
     if (this.#choice.what === 'writes') this.#write(performance.now());
     else this.#read(performance.now());

@@ -10,6 +10,7 @@ test('a ratio is of two figures of the same round, and the median counts', () =>
     figure: 'cpu',
     most: 1.5,
     measured: 1.6,
+    rounds: 3,
     rounds_from: 1.2,
     rounds_to: 3,
     is_met: false,
@@ -17,7 +18,8 @@ test('a ratio is of two figures of the same round, and the median counts', () =>
   expect(ratioReport('cpu', [1.5])).toMatchObject({ measured: 1.5, is_met: true });
 });
 
-test('a round that only one of them finished says nothing, and no round meets nothing', () => {
+test('a round in which not both have the figure says nothing, and no round meets nothing', () => {
+  expect(ratiosOf([{ cpu: 2 }, { cpu: 3 }], [{ cpu: Number.NaN }, { cpu: 1 }], ({ cpu }) => cpu)).toEqual([3]);
   expect(ratiosOf([{ cpu: 2 }, { cpu: 3 }], [{ cpu: 1 }], ({ cpu }) => cpu)).toEqual([2]);
   expect(ratioReport('cpu', [])).toMatchObject({ is_met: false });
 });
