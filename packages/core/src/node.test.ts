@@ -371,7 +371,7 @@ test('a crash between the switch of the state and the reset of the log is finish
 test('a state that holds more than the log is refused', () => {
   const nodes = led();
   propose(nodes.get(1), 'a');
-  nodes.time.pass(50);
+  nodes.time.pass(100);
   const { machine, id } = nodes.get(2);
   const { log } = new TestNodes(3).get(1);
   nodes.network.leave(id);

@@ -131,3 +131,87 @@ test('peers are kept apart', () => {
     ]),
   );
 });
+
+const entries = append({ prev: 3, commit: 3, entries: [entry(4)] });
+const committed = append({ prev: 4, commit: 4 });
+
+function proposed(index: number): PeerMessage {
+  return { kind: 'proposed', id: 1, outcome: { kind: 'appended', index, term: 1, firstOrdinal: 0 } };
+}
+
+function confirmed(index: number): PeerMessage {
+  return { kind: 'read-index-reply', id: 1, outcome: { kind: 'confirmed', index, timeMs: 1 } };
+}
+
+test('a commit index that nobody there waits for waits for company', () => {
+  const outbox = new Outbox();
+  expect(flushed(outbox, [entries])).toEqual([entries]);
+  expect(flushed(outbox, [committed])).toEqual([]);
+  expect(flushed(outbox, [readIndex])).toEqual([readIndex, committed]);
+  expect(flushed(outbox, [readIndex], 'all')).toEqual([readIndex]);
+});
+
+test('and no longer than for a tick, and the last one is enough', () => {
+  const outbox = new Outbox();
+  flushed(outbox, [append({ prev: 3, commit: 2, entries: [entry(4)] })]);
+  expect(flushed(outbox, [append({ prev: 4, commit: 3 }), committed])).toEqual([]);
+  expect(flushed(outbox, [], 'all')).toEqual([committed]);
+  expect(flushed(outbox, [], 'all')).toEqual([]);
+});
+
+test('and not at all when entries follow that carry it', () => {
+  const outbox = new Outbox();
+  flushed(outbox, [entries]);
+  expect(flushed(outbox, [committed])).toEqual([]);
+  const next = append({ prev: 4, commit: 4, entries: [entry(5)] });
+  expect(flushed(outbox, [next], 'all')).toEqual([next]);
+  expect(flushed(outbox, [], 'all')).toEqual([]);
+});
+
+test.each([
+  ['its own proposal', proposed(4)],
+  ['what a read of its own waits for', confirmed(4)],
+])('a commit index leaves at once for a peer that was told the place of %s', (_what, answer) => {
+  const outbox = new Outbox();
+  flushed(outbox, [entries]);
+  expect(flushed(outbox, [answer])).toEqual([answer]);
+  expect(flushed(outbox, [committed])).toEqual([committed]);
+  const after = append({ prev: 4, commit: 5 });
+  expect(flushed(outbox, [after])).toEqual([]);
+});
+
+test('one that comes before what the peer waits for waits', () => {
+  const outbox = new Outbox();
+  flushed(outbox, [append({ prev: 3, commit: 2, entries: [entry(4)] })]);
+  flushed(outbox, [proposed(4)]);
+  expect(flushed(outbox, [append({ prev: 4, commit: 3 })])).toEqual([]);
+  expect(flushed(outbox, [committed])).toEqual([committed]);
+});
+
+test('one that waits leaves with the answer that makes the peer wait for it', () => {
+  const outbox = new Outbox();
+  flushed(outbox, [entries]);
+  flushed(outbox, [committed]);
+  expect(flushed(outbox, [confirmed(4)])).toEqual([confirmed(4), committed]);
+  expect(flushed(outbox, [append({ prev: 4, commit: 5 })])).toEqual([]);
+});
+
+test.each([
+  ['that brings no news, and so asks where the logs agree', (): PeerMessage => append({ prev: 4, commit: 3 })],
+  ['at another place than the end of what was sent', () => append({ prev: 3, commit: 4 })],
+  ['of another term', () => append({ prev: 4, commit: 4, term: 2 })],
+])('an empty append %s leaves at once', (_which, made) => {
+  const outbox = new Outbox();
+  flushed(outbox, [entries]);
+  expect(flushed(outbox, [made()])).toEqual([made()]);
+});
+
+test('a commit index leaves at once on a new stream', () => {
+  const outbox = new Outbox();
+  flushed(outbox, [entries]);
+  flushed(outbox, [append({ prev: 4, commit: 4 })]);
+  outbox.disconnected(n2);
+  expect(flushed(outbox, [], 'all')).toEqual([]);
+  const after = append({ prev: 4, commit: 5 });
+  expect(flushed(outbox, [after])).toEqual([after]);
+});

@@ -1,5 +1,6 @@
 import type { NodeId } from '@lockstep/contract/ids';
-import type { PeerMessage, Peers } from './peers/peers.ts';
+import type { Append, PeerMessage, Peers } from './peers/peers.ts';
+import { QuietCommits } from './quiet-commits.ts';
 import { QuietHeartbeats } from './quiet-heartbeats.ts';
 import type { Message } from './raft/types.ts';
 
@@ -7,24 +8,31 @@ type AppendReply = Extract<Message, { type: 'append-reply' }>;
 
 /**
  * What leaves for each peer at the end of a turn, as one frame. A frame costs both ends far more than what is in it, so a message
- * that the next one makes superfluous is left out, as are heartbeats to a busy peer, and one that only repeats an acknowledgement
- * waits for company, for a tick at most. Raft takes any message's loss, so that leaving one out changes nothing but what is sent.
+ * that the next one makes superfluous is left out, as are heartbeats to a busy peer; one that only repeats an acknowledgement, or tells
+ * a commit index that nobody there waits for, waits for company, for a tick at most. Raft takes any message's loss and delay, so
+ * that this changes nothing but what is sent.
  */
 export class Outbox {
   readonly #waiting = new Map<NodeId, PeerMessage[]>();
   /** What was acknowledged to each peer last. */
   readonly #acknowledged = new Map<NodeId, AppendReply>();
+  /** What waits for company. */
   readonly #repeated = new Map<NodeId, PeerMessage>();
+  readonly #commits = new Map<NodeId, { readonly kind: 'raft'; readonly message: Append }>();
+  readonly #quietCommits = new QuietCommits();
   readonly #heartbeats = new QuietHeartbeats();
 
   add(to: NodeId, message: PeerMessage): void {
     if (message.kind === 'raft' && !this.#heartbeats.isWanted(to, message.message)) return;
+    this.#quietCommits.answered(to, message);
     if (message.kind === 'raft' && message.message.type === 'append-reply') this.#addReply(to, message.message);
+    else if (message.kind === 'raft' && message.message.type === 'append') this.#addAppend(to, message.message);
     else this.#push(to, message);
   }
 
   /** Once for each turn, and with `all` once for each tick. */
   flush(peers: Peers, what: 'news' | 'all'): void {
+    for (const [to, message] of this.#commits) if (what === 'all' || this.#waiting.has(to)) this.#push(to, message);
     for (const [to, message] of this.#repeated) if (what === 'all' || this.#waiting.has(to)) this.#push(to, message);
     for (const [to, messages] of this.#waiting) peers.send(to, messages);
     this.#waiting.clear();
@@ -33,17 +41,28 @@ export class Outbox {
   clear(): void {
     this.#waiting.clear();
     this.#repeated.clear();
+    this.#commits.clear();
   }
 
   /** The stream to that peer broke: what was acknowledged may not have arrived. */
   disconnected(from: NodeId): void {
     this.#acknowledged.delete(from);
     this.#heartbeats.disconnected(from);
+    this.#quietCommits.disconnected(from);
+    this.#commits.delete(from);
   }
 
   /** A peer's message, before anything is made of it. */
   heard(from: NodeId, message: Message): void {
     this.#heartbeats.heard(from, message);
+  }
+
+  #addAppend(to: NodeId, append: Append): void {
+    const message = { kind: 'raft', message: append } as const;
+    const mayWait = this.#quietCommits.mayWait(to, append);
+    this.#quietCommits.sent(to, append);
+    if (mayWait) this.#commits.set(to, message);
+    else this.#push(to, message);
   }
 
   #addReply(to: NodeId, reply: AppendReply): void {
@@ -61,6 +80,8 @@ export class Outbox {
 
   #push(to: NodeId, message: PeerMessage): void {
     if (message.kind === 'raft' && message.message.type === 'append-reply') this.#repeated.delete(to);
+    // Whatever append follows tells a commit index at least as high.
+    if (message.kind === 'raft' && message.message.type === 'append') this.#commits.delete(to);
     const waiting = this.#waiting.get(to);
     const last = waiting?.at(-1);
     if (waiting === undefined) this.#waiting.set(to, [message]);

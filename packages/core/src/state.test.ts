@@ -4,12 +4,14 @@ import { refetchAskMs, reportMs } from './limits.ts';
 import { type TestNode, TestNodes } from './test-nodes.ts';
 import { defaultTimings } from './timings.ts';
 
+/** Until a commit is applied on every node: who does not wait for it may hear of it with the next tick. */
+const everywhereMs = 2 * defaultTimings.tickMs;
 const electionMs = defaultTimings.tickMs * defaultTimings.electionTicks;
 
 function write(nodes: TestNodes, ...texts: readonly string[]): void {
   for (const text of texts) {
     leaderOf(nodes).node.propose(Buffer.from(text), () => undefined);
-    nodes.time.pass(50);
+    nodes.time.pass(everywhereMs);
   }
 }
 

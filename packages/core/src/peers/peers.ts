@@ -3,6 +3,8 @@ import type { Message, Roster, SnapshotMeta } from '../raft/types.ts';
 import type { LeaderAnswer, LeaderAsk } from './leader-asks.ts';
 import type { NodeReport } from './node-report.ts';
 
+export type Append = Extract<Message, { type: 'append' }>;
+
 /** What travels between nodes in one frame: Raft messages, and the driver's own requests and answers. */
 export type PeerMessage =
   | { readonly kind: 'raft'; readonly message: Message }

@@ -27,7 +27,6 @@ function memberOf({ id, address, incarnation }: SimulatedNode): Member {
 
 describe('two voters that come for two that go, at once', () => {
   test('end in one membership by themselves, wherever on the way their leader crashes', () => {
-    let crashes = 0;
     for (let count = 1; count <= 40; count++) {
       using stage = new Stage(3);
       withLearners(stage);
@@ -35,15 +34,14 @@ describe('two voters that come for two that go, at once', () => {
       const going = [1, 2, 3].filter((id) => id !== leader.id);
       leader.crashAtEffect(count);
       const asked = stage.change(leader, { steps: [add(4), add(5), ...going.map(remove)] });
-      stage.pass(500);
-      expect(asked.answer?.kind).not.toBe('refused');
-      if (!leader.isUp) crashes++;
+      stage.until(() => !leader.isUp, 500);
+      stage.pass(300);
+      expect(asked.answer).toBeUndefined();
       leader.start();
       stage.end();
       const { committed } = stage.cluster.checker;
       expect(committed.votingAt(committed.lastIndex)?.votersOutgoing).toEqual([]);
     }
-    expect(crashes).toBe(40);
   });
 
   test('make no progress while the majority of those who go is dead, and end when it is back', () => {
