@@ -14,20 +14,34 @@ export function ratiosOf<T>(
   });
 }
 
-/** The median of the rounds against the target, with the extremes: a machine that is not alone changes its speed from second to second. */
-export function ratioReport(figure: string, ratios: readonly number[]): object {
+export interface Ratio {
+  readonly figure: string;
+  readonly measured: number;
+  readonly rounds: number;
+  readonly rounds_from: number;
+  readonly rounds_to: number;
+}
+
+/** The median of the rounds, with the extremes: a machine that is not alone changes its speed from second to second. */
+export function ratioOf(figure: string, ratios: readonly number[]): Ratio {
   const sorted = ratios.toSorted((a, b) => a - b);
-  const median = sorted[Math.floor((sorted.length - 1) / 2)] ?? Number.NaN;
-  const [measured, least, largest] = [median, sorted[0], sorted.at(-1)].map(twoDecimals);
+  const median = sorted[Math.floor((sorted.length - 1) / 2)];
   return {
     figure,
-    most: ratioMax,
-    measured,
+    measured: twoDecimals(median),
     rounds: ratios.length,
-    rounds_from: least,
-    rounds_to: largest,
-    is_met: median <= ratioMax,
+    rounds_from: twoDecimals(sorted[0]),
+    rounds_to: twoDecimals(sorted.at(-1)),
   };
+}
+
+/** The same against the target. */
+export function ratioReport(
+  figure: string,
+  ratios: readonly number[],
+): Ratio & { readonly most: number; readonly is_met: boolean } {
+  const ratio = ratioOf(figure, ratios);
+  return { ...ratio, most: ratioMax, is_met: ratio.measured <= ratioMax };
 }
 
 function twoDecimals(value: number = Number.NaN): number {

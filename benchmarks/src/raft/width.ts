@@ -7,7 +7,7 @@ import { medianOf } from './median.ts';
 import { oneDecimal, type PhaseResult, type PhaseTimes, runPhase } from './phase.ts';
 import { RaftCluster } from './raft-cluster.ts';
 import type { Pace } from './question.ts';
-import { ratioReport, ratiosOf } from '../width-ratio.ts';
+import { ratioOf, ratioReport, ratiosOf } from '../width-ratio.ts';
 
 export interface WidthOptions {
   readonly nodes: number;
@@ -32,10 +32,14 @@ interface WidthLoad {
   readonly pace: Pace;
 }
 
-const loads: readonly WidthLoad[] = [
-  ...rates.map((perSecond) => ({ name: `${perSecond}/s asked of the leader`, pace: { perSecond } })),
-  ...inFlightChoices.map((inFlight) => ({ name: `${inFlight} in flight on the leader`, pace: { inFlight } })),
-];
+const atRates: readonly WidthLoad[] = rates.map((perSecond) => ({
+  name: `${perSecond}/s asked of the leader`,
+  pace: { perSecond },
+}));
+const atOwnSpeed: readonly WidthLoad[] = inFlightChoices.map((inFlight) => ({
+  name: `${inFlight} in flight on the leader`,
+  pace: { inFlight },
+}));
 
 function figureOf(nodes: number, load: WidthLoad): string {
   return `${nodes} nodes, ${load.name}`;
@@ -56,7 +60,7 @@ export async function benchWidth(options: WidthOptions, report: (line: string) =
     }
     for (const { cluster } of clusters) await warmUp(cluster, options.bytes);
     for (let round = 1; round <= options.rounds; round++) {
-      for (const load of loads) {
+      for (const load of [...atRates, ...atOwnSpeed]) {
         for (const { nodes, cluster } of clusters) {
           const leader = await cluster.settled();
           const children = [leader.child, ...cluster.others(leader).map(({ child }) => child)];
@@ -92,26 +96,28 @@ async function warmUp(cluster: RaftCluster, bytes: number): Promise<void> {
 
 function summary(options: WidthOptions, results: ReadonlyMap<string, readonly PhaseResult[]>): object {
   const figures = Object.fromEntries([...results].map(([name, rounds]) => [name, medianOf(rounds)]));
+  const { nodes, againstNodes } = options;
+  const ratioAt = <Of>(load: WidthLoad, report: (figure: string, ratios: readonly number[]) => Of): Of => {
+    const [wide, small] = [results.get(figureOf(againstNodes, load)), results.get(figureOf(nodes, load))];
+    const name = `leader's CPU a commit, ${againstNodes} nodes over ${nodes}, ${load.name}`;
+    return report(
+      name,
+      ratiosOf(wide, small, (round) => costOf(round, load)),
+    );
+  };
   return {
     bench: 'raft width',
-    nodes: options.nodes,
-    against_nodes: options.againstNodes,
+    nodes,
+    against_nodes: againstNodes,
     seconds: options.times.measureMs / 1_000,
     rounds: options.rounds,
     payload_bytes: options.bytes,
     machine: machineReport(),
     load_average: loadavg().map(oneDecimal),
     figures,
-    targets: loads.map((load) =>
-      ratioReport(
-        `leader's CPU a commit, ${options.againstNodes} nodes over ${options.nodes}, ${load.name}`,
-        ratiosOf(
-          results.get(figureOf(options.againstNodes, load)),
-          results.get(figureOf(options.nodes, load)),
-          (round) => costOf(round, load),
-        ),
-      ),
-    ),
+    targets: atRates.map((load) => ratioAt(load, ratioReport)),
+    // Two clusters at different rates: a slower one pays for the same commit with colder caches, and with more of what each second costs.
+    each_at_its_own_speed: atOwnSpeed.map((load) => ratioAt(load, ratioOf)),
   };
 }
 
