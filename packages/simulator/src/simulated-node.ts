@@ -199,10 +199,11 @@ export class SimulatedNode {
   resume(): void {
     if (!this.#isPaused) return;
     this.#isPaused = false;
-    const waiting = this.#waiting;
+    const [run, waiting] = [this.#run, this.#waiting];
     this.#waiting = [];
     for (const kind of ['turn', 'timer', 'network', 'disk'] as const) {
-      for (const wait of waiting) if (wait.for === kind && !this.#isPaused) wait.run();
+      // The first of them may end the process, and what the rest was for is gone with it.
+      for (const wait of waiting) if (wait.for === kind && !this.#isPaused && this.#isAlive(run)) wait.run();
     }
   }
 

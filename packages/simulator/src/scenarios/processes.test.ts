@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { simulate } from '../simulate.ts';
+import type { SimulatedNode } from '../simulated-node.ts';
 import { calmSwarm, roleOf, Stage } from './stage.fixture.ts';
 
 describe('a leader that stands still for three seconds', () => {
@@ -46,3 +47,23 @@ test('nodes that stand still for up to three seconds each, for ten minutes, lose
   expect(counts.applied).toBeGreaterThan(500);
   expect(counts.read).toBeGreaterThan(500);
 }, 120_000);
+
+test.each([
+  ['is gone', () => undefined],
+  ['was started anew', (node: SimulatedNode) => node.start()],
+])('what waited for a process that dies as it goes on never happens: the node %s', (_what, then) => {
+  using stage = new Stage(3);
+  const node = stage.leader();
+  const happened: string[] = [];
+  node.pause();
+  node.arrive(() => {
+    happened.push('first');
+    node.crash();
+    then(node);
+  });
+  node.arrive(() => happened.push('second'));
+  node.resume();
+  expect(happened).toEqual(['first']);
+  node.start();
+  stage.end();
+});
