@@ -180,12 +180,16 @@ test.each([
   expect(flushed(outbox, [after])).toEqual([]);
 });
 
-test('one that comes before what the peer waits for waits', () => {
+test('of several places that a peer was told each commit index leaves at once, until the last', () => {
   const outbox = new Outbox();
-  flushed(outbox, [append({ prev: 3, commit: 2, entries: [entry(4)] })]);
+  flushed(outbox, [append({ prev: 3, commit: 3, entries: [entry(4), entry(5)] })]);
   flushed(outbox, [proposed(4)]);
-  expect(flushed(outbox, [append({ prev: 4, commit: 3 })])).toEqual([]);
-  expect(flushed(outbox, [committed])).toEqual([committed]);
+  flushed(outbox, [proposed(5)]);
+  for (const commit of [4, 5]) {
+    const told = append({ prev: 5, commit });
+    expect(flushed(outbox, [told])).toEqual([told]);
+  }
+  expect(flushed(outbox, [append({ prev: 5, commit: 6 })])).toEqual([]);
 });
 
 test('one that waits leaves with the answer that makes the peer wait for it', () => {

@@ -26,13 +26,12 @@ export class QuietCommits {
     if ((this.#told.get(to)?.commit ?? 0) < index) this.#awaited.set(to, Math.max(this.#awaited.get(to) ?? 0, index));
   }
 
-  /** Whether `append` may wait for company: it repeats the end of what the peer was sent, with a later commit index that nobody awaits. */
+  /** Whether `append` may wait for company: it repeats the end of what the peer was sent with a later commit index, and nobody there awaits any. */
   mayWait(to: NodeId, append: Append): boolean {
     const { term, prevIndex, commit, entries } = append;
     const told = this.#told.get(to);
     if (entries.length > 0 || told?.term !== term || told.end !== prevIndex || told.commit >= commit) return false;
-    const awaited = this.#awaited.get(to);
-    return awaited === undefined || awaited > commit;
+    return !this.#awaited.has(to);
   }
 
   /** It leaves with this turn, or waits. */
